@@ -1,0 +1,203 @@
+// The configuration: parsed once, checked whole, frozen. Every key has a default; no file is needed.
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { Failure } from './model/failure.ts'
+import { isIdentifier } from './model/identifier.ts'
+import { readBy } from './model/yaml-schema.ts'
+import { parseYaml } from './model/yaml-source.ts'
+
+const port = z.int().min(0).max(65_535)
+const host = z.string().min(1).max(255)
+const count = z.int().min(1)
+const listener = (defaultHost: string, defaultPort: number) =>
+  z
+    .union([
+      z.strictObject({
+        host: host.default(defaultHost),
+        port: port.default(defaultPort),
+        insecure: z.boolean().default(false).describe('Allows a plaintext listener beyond loopback.'),
+      }),
+      z.literal(false),
+    ])
+    .default({ host: defaultHost, port: defaultPort, insecure: false })
+const notYet = z
+  .literal(false, { error: 'CoAP is not served by this version: leave the key out, or set it to false' })
+  .default(false)
+
+const ANYWHERE = '0.0.0.0'
+const LOOPBACK = '127.0.0.1'
+
+const listeners = z.strictObject({
+  mqtt: listener(LOOPBACK, 1883),
+  mqtts: listener(ANYWHERE, 8883),
+  ws: listener(LOOPBACK, 8083),
+  wss: listener(ANYWHERE, 8084),
+  https: listener(LOOPBACK, 8443),
+  coap: notYet,
+  coaps: notYet,
+  'coap+tcp': notYet,
+  'coaps+tcp': notYet,
+})
+
+/** Every bound of the broker. A metric counts how often each is met. */
+const limits = z.strictObject({
+  maxKeepAlive: count
+    .max(65_535)
+    .default(1200)
+    .describe('Seconds; MQTT 5 clients that ask for more (or none) are told this one.'),
+  receiveMaximum: count.max(65_535).default(100).describe('QoS 1 and 2 messages a client may have in flight to us.'),
+  maximumPacketSize: count.min(1024).max(268_435_460).default(1_048_576).describe('Bytes of one MQTT packet.'),
+  topicAliasMaximum: z.int().min(0).max(65_535).default(10).describe('Topic aliases a client may set.'),
+  sessionExpiry: z
+    .int()
+    .min(0)
+    .max(0xffffffff)
+    .default(604_800)
+    .describe('Seconds; the longest Session Expiry Interval granted.'),
+  connectBytes: count.min(256).default(65_536).describe('Bytes of a packet before the client is authenticated.'),
+  connectTimeout: count.default(10).describe('Seconds from the open connection to an accepted CONNECT.'),
+  handshakeTimeout: count.default(10).describe('Seconds for a TLS or WebSocket handshake.'),
+  connections: count.default(100_000).describe('Open connections on all MQTT listeners.'),
+  connectionsPerAddress: count.default(10_000).describe('Open connections from one address on one listener.'),
+  outQueueBytes: count
+    .min(4096)
+    .default(1_048_576)
+    .describe('Bytes waiting for one slow reader; beyond it QoS 0 is dropped and QoS 1 and 2 wait.'),
+  maximumQueued: count.default(10_000).describe('QoS 1 and 2 messages waiting for one session.'),
+  outstanding: count.default(512).describe('Messages of one client inside the engine before its socket is paused.'),
+  subscriptions: count.default(1000).describe('Subscriptions of one session.'),
+  retainedMessages: count.default(1_000_000).describe('Retained messages.'),
+  retainedBytes: count.default(268_435_456).describe('Bytes of all retained messages.'),
+  failuresPerMinute: count.default(60).describe('Failed authentications of one address before it has to wait.'),
+  tokenBytes: count.default(8192).describe('Bytes of a JWT.'),
+  requestBytes: count.min(1024).default(2_097_152).describe('Bytes of an HTTP request body.'),
+})
+
+const identifier = z.string().refine(isIdentifier, 'must be 1 to 64 letters, digits, . _ : or -')
+
+export const configurationSchema = z.strictObject({
+  data: z.string().min(1).default('./data').describe('The data directory; made when absent.'),
+  listeners: listeners.prefault({}),
+  names: z
+    .array(host)
+    .max(32)
+    .default([])
+    .describe(
+      'DNS names and addresses of this broker, beside localhost and the host name: they go into its certificate.',
+    ),
+  publicUrl: z
+    .url({ protocol: /^https$/ })
+    .optional()
+    .describe(
+      'Where devices reach the HTTPS listener: the issuer of tokens and the place of the CRL. Default https://localhost:<port>.',
+    ),
+  auth: z
+    .strictObject({
+      audience: z.string().min(1).max(255).default('latchkey').describe('`aud` of the JWTs this broker accepts.'),
+      anonymous: z
+        .strictObject({ role: identifier, insecure: z.boolean().default(false) })
+        .optional()
+        .describe('Who shows nothing gets this role. Off by default.'),
+    })
+    .prefault({}),
+  policy: z.strictObject({ files: z.array(z.string().min(1)).max(256).default([]) }).prefault({}),
+  tokens: z
+    .strictObject({ lifetime: z.int().min(30).max(86_400).default(900).describe('Seconds an access token lives.') })
+    .prefault({}),
+  vault: z
+    .strictObject({
+      keyFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('The key-encryption key. Default <data>/vault.key. Keep a copy apart from backups.'),
+    })
+    .prefault({}),
+  limits: limits.prefault({}),
+  durability: z
+    .enum(['fsync', 'write'])
+    .default('fsync')
+    .describe(
+      'When a message counts as stored: on disk, or handed to the operating system (survives kill -9, not power loss).',
+    ),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
+})
+
+export type ConfigurationInput = z.input<typeof configurationSchema>
+export type Configuration = z.output<typeof configurationSchema>
+export type Limits = Configuration['limits']
+
+/** Reads a configuration file. Relative paths in it count from the working directory. Throws `invalid-configuration`. */
+export async function readConfigurationFile(file: string): Promise<Configuration> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    const reason =
+      error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'does not exist' : 'cannot be read'
+    throw new Failure(
+      'invalid-configuration',
+      `The configuration file ${file} ${reason}; correct the path given with --config.`,
+      {
+        location: { file },
+        cause: error,
+      },
+    )
+  }
+  const sources = parseYaml(text, file, 'invalid-configuration')
+  if (sources.length > 1)
+    throw new Failure('invalid-configuration', `${file} holds more than one document; keep one.`, {
+      location: { file },
+    })
+  const [source] = sources
+  const configuration = source
+    ? readBy(configurationSchema, source, 'invalid-configuration', {})
+    : configurationSchema.parse({})
+  checkExposure(configuration, file)
+  return configuration
+}
+
+/** The same for a plain object, as `createLatchkey` takes it. */
+export function parseConfiguration(input: ConfigurationInput = {}): Configuration {
+  const result = configurationSchema.safeParse(input)
+  if (!result.success) {
+    const issue = result.error.issues[0]
+    const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+    const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].map(String).join('.')
+    const why = unknown === undefined ? issue?.message : 'unknown key; look for a typing error'
+    throw new Failure('invalid-configuration', `configuration: ${path || 'the object'}: ${why}`)
+  }
+  checkExposure(result.data, 'configuration')
+  return result.data
+}
+
+/** Names the data directory absolutely, so that a later change of the working directory does no harm. */
+export const dataPath = (configuration: Configuration): string => resolve(configuration.data)
+
+const isLoopback = (name: string): boolean =>
+  name === 'localhost' || name === '::1' || /^127\.\d+\.\d+\.\d+$/.test(name)
+
+/** Plaintext beyond loopback, and anonymous beyond loopback, only when somebody said so in so many words. */
+function checkExposure(configuration: Configuration, file: string): void {
+  for (const name of ['mqtt', 'ws'] as const) {
+    const settings = configuration.listeners[name]
+    if (settings === false || settings.insecure || isLoopback(settings.host)) continue
+    throw new Failure(
+      'insecure-listener',
+      `${file}: listeners.${name} would serve plaintext on ${settings.host}: set insecure: true if that is meant, or use ${name === 'mqtt' ? 'mqtts' : 'wss'}.`,
+      { location: { file } },
+    )
+  }
+  const { anonymous } = configuration.auth
+  if (!anonymous || anonymous.insecure) return
+  for (const name of ['mqtt', 'mqtts', 'ws', 'wss'] as const) {
+    const settings = configuration.listeners[name]
+    if (settings === false || isLoopback(settings.host)) continue
+    throw new Failure(
+      'insecure-listener',
+      `${file}: auth.anonymous would admit anybody on listeners.${name} (${settings.host}): set auth.anonymous.insecure: true if that is meant, or bind to 127.0.0.1.`,
+      { location: { file } },
+    )
+  }
+}
