@@ -8,18 +8,16 @@ export const YAML_LIMITS = { bytes: 1 << 20, depth: 32, aliases: 64, documents: 
 /** One YAML document and where it came from. */
 export class YamlSource {
   readonly file: string
+  /** The plain value; maps become objects, so judge it with a strict schema before using any key. */
+  readonly value: unknown
   readonly #document: Document.Parsed
   readonly #lines: LineCounter
 
   constructor(file: string, document: Document.Parsed, lines: LineCounter) {
     this.file = file
+    this.value = document.toJS({ maxAliasCount: YAML_LIMITS.aliases })
     this.#document = document
     this.#lines = lines
-  }
-
-  /** The plain value; maps become objects, so judge it with a strict schema before using any key. */
-  get value(): unknown {
-    return this.#document.toJS({ maxAliasCount: YAML_LIMITS.aliases })
   }
 
   /** The place of the value at this path, or of its nearest parent that exists. */
@@ -75,23 +73,30 @@ export function parseYaml(text: string, file: string, code: FailureCode): YamlSo
       const { line, col } = lines.linePos(error.pos[0])
       throw new Failure(code, `${file}:${line}:${col}: ${error.message}`, { location: { file, line, column: col } })
     }
-    const source = new YamlSource(file, document, lines)
-    checkDepth(document.contents as Node | null, source, code, 0)
-    return source
+    checkDepth(document.contents as Node | null, file, code, 0)
+    try {
+      return new YamlSource(file, document, lines)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new Failure(code, `${file}: ${why}: write it out without so many aliases`, {
+        location: { file },
+        cause: error,
+      })
+    }
   })
 }
 
-function checkDepth(node: unknown, source: YamlSource, code: FailureCode, depth: number): void {
+function checkDepth(node: unknown, file: string, code: FailureCode, depth: number): void {
   if (depth > YAML_LIMITS.depth) {
-    throw new Failure(code, `${source.file} nests deeper than ${YAML_LIMITS.depth} levels: flatten it`, {
-      location: { file: source.file },
+    throw new Failure(code, `${file} nests deeper than ${YAML_LIMITS.depth} levels: flatten it`, {
+      location: { file },
     })
   }
   if (typeof node !== 'object' || node === null || !('items' in node)) return
   for (const item of (node as { items: unknown[] }).items) {
     checkDepth(
       typeof item === 'object' && item !== null && 'value' in item && 'key' in item ? item.value : item,
-      source,
+      file,
       code,
       depth + 1,
     )

@@ -1,0 +1,89 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseConfiguration, readConfigurationFile } from '../../src/config.ts'
+import { asFailure } from '../../src/model/failure.ts'
+
+let directory: string
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'latchkey-config-'))
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+const read = async (text: string) => {
+  const file = join(directory, 'latchkey.yaml')
+  await writeFile(file, text)
+  return readConfigurationFile(file)
+}
+
+test('no file is needed: plaintext and https on loopback, the encrypted listeners everywhere', () => {
+  const { listeners, data, durability } = parseConfiguration({})
+  expect(listeners.mqtt).toEqual({ host: '127.0.0.1', port: 1883, insecure: false })
+  expect(listeners.mqtts).toMatchObject({ host: '0.0.0.0', port: 8883 })
+  expect(listeners.ws).toMatchObject({ host: '127.0.0.1', port: 8083 })
+  expect(listeners.wss).toMatchObject({ host: '0.0.0.0', port: 8084 })
+  expect(listeners.https).toMatchObject({ host: '127.0.0.1', port: 8443 })
+  expect({ data, durability }).toEqual({ data: './data', durability: 'fsync' })
+})
+
+test('a listener is switched off, moved, or given any free port', async () => {
+  const { listeners } = await read('listeners:\n  mqtt: false\n  ws: { port: 0 }\n')
+  expect(listeners.mqtt).toBe(false)
+  expect(listeners.ws).toMatchObject({ host: '127.0.0.1', port: 0 })
+})
+
+test('an empty file and an empty section mean the defaults', async () => {
+  expect(await read('')).toEqual(parseConfiguration({}))
+  expect(await read('# nothing\n')).toEqual(parseConfiguration({}))
+})
+
+describe('each error says where and what', () => {
+  test.each([
+    ['listner: {}\n', /:1:1: listner: unknown key/],
+    ['data: ./d\nlisteners:\n  mqtt: { prot: 1 }\n', /:3:\d+: listeners\.mqtt/],
+    ['limits:\n  maxKeepAlive: soon\n', /:2:17: limits\.maxKeepAlive/],
+    ['limits:\n  maxKeepAlive: 0\n', /:2:17: limits\.maxKeepAlive/],
+    ['durability: sometimes\n', /:1:13: durability/],
+    ['listeners:\n  coap: { port: 5683 }\n', /:2:9: listeners\.coap: CoAP is not served/],
+    ['a: [1\n', /:\d+:\d+: /],
+    ['data: a\ndata: b\n', /:2:1: .*unique/],
+    ['a: 1\n---\nb: 2\n', /more than one document/],
+  ])('%j', async (text, message) => {
+    const failure = asFailure(await read(text).catch(error => error))
+    expect(failure.code).toBe('invalid-configuration')
+    expect(failure.message).toMatch(message)
+  })
+  test('a missing file', async () => {
+    await expect(readConfigurationFile(join(directory, 'absent.yaml'))).rejects.toThrowError(/does not exist/)
+  })
+  test('a bomb of aliases', async () => {
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghi'
+      .split('')
+      .map((k, i) => `${k}: &${k} [${Array(9).fill(`*${'abcdefghi'[i]}`)}]`)
+      .join('\n')}\n`
+    expect(asFailure(await read(bomb).catch(error => error)).code).toBe('invalid-configuration')
+  })
+  test('a tower of brackets', async () => {
+    const tower = `a: ${'['.repeat(5000)}${']'.repeat(5000)}\n`
+    expect(asFailure(await read(tower).catch(error => error)).code).toBe('invalid-configuration')
+  })
+})
+
+describe('safe unless told otherwise', () => {
+  test('plaintext beyond loopback needs insecure: true', () => {
+    expect(() => parseConfiguration({ listeners: { mqtt: { host: '0.0.0.0' } } })).toThrowError(/insecure: true/)
+    expect(() => parseConfiguration({ listeners: { ws: { host: '::' } } })).toThrowError(/insecure: true/)
+    expect(
+      parseConfiguration({ listeners: { mqtt: { host: '0.0.0.0', insecure: true } } }).listeners.mqtt,
+    ).toMatchObject({ host: '0.0.0.0' })
+  })
+  test('anonymous beyond loopback needs insecure: true', () => {
+    expect(() => parseConfiguration({ auth: { anonymous: { role: 'guest' } } })).toThrowError(/auth\.anonymous/)
+    parseConfiguration({ auth: { anonymous: { role: 'guest', insecure: true } } })
+    parseConfiguration({
+      auth: { anonymous: { role: 'guest' } },
+      listeners: { mqtts: false, wss: { host: '127.0.0.1' } },
+    })
+  })
+})
