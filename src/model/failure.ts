@@ -298,6 +298,12 @@ export const FAILURES = {
     advice: 'The vault key is missing or wrong, so sealed secrets cannot be read. Restore it from where it is kept.',
   },
   'listener-failed': { ...DOWN, advice: 'A listener could not be opened. Free the port, or choose another (0 = any).' },
+  'host-not-allowed': {
+    ...INVALID,
+    http: 421,
+    stranger: 'This server does not answer to that Host name.',
+    advice: 'Call the listener by its address or as localhost, or add the name to `names` in the configuration.',
+  },
   'insecure-listener': { ...INVALID, advice: 'A plaintext listener beyond loopback needs insecure: true.' },
   internal: {
     ...DOWN,
