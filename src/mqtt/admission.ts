@@ -1,0 +1,124 @@
+import { peerNetwork } from '../auth/peer-address.ts'
+import type { Clock } from '../model/clock.ts'
+import type { Meter } from '../model/meter.ts'
+
+/** Bounds on connections, shared by all MQTT listeners. */
+export interface AdmissionLimits {
+  /** Connections open at once. */
+  readonly maximumConnections: number
+  /** Of them, from one address (IPv6: one /64). */
+  readonly maximumConnectionsPerAddress: number
+  /** Connections that nobody has authenticated yet. */
+  readonly maximumWaiting: number
+  readonly maximumWaitingPerAddress: number
+  /** Milliseconds after which a connection that still waits gives way to a newcomer when there is no room left. */
+  readonly waitingGrace: number
+}
+
+export const ADMISSION_LIMITS: AdmissionLimits = {
+  maximumConnections: 50_000,
+  maximumConnectionsPerAddress: 10_000,
+  maximumWaiting: 5_000,
+  maximumWaitingPerAddress: 1_000,
+  waitingGrace: 2_000,
+}
+
+/** One connection from accept to close. */
+export interface Visit {
+  /** The peer proved who it is: it no longer counts as waiting. */
+  admitted(): void
+  /** The connection has closed. */
+  left(): void
+}
+
+interface Visitor {
+  readonly network: string
+  readonly since: number
+  readonly drop: () => void
+}
+
+interface Network {
+  open: number
+  /** In order of arrival. */
+  readonly waiting: Set<Visitor>
+}
+
+/**
+ * Counts who is connected and who still waits to be authenticated. A stranger who opens connections and says nothing
+ * cannot keep healthy devices out: where the waiting room is full, whoever has waited beyond the grace leaves first. In
+ * a storm of honest reconnections nobody has, so newcomers are refused and those inside finish.
+ */
+export class Admission {
+  readonly #limits: AdmissionLimits
+  readonly #clock: Clock
+  readonly #meter: Meter
+  readonly #networks = new Map<string, Network>()
+  readonly #waiting = new Set<Visitor>()
+  #open = 0
+
+  constructor(limits: AdmissionLimits, clock: Clock, meter: Meter) {
+    this.#limits = limits
+    this.#clock = clock
+    this.#meter = meter
+    meter.gauge('latchkey_mqtt_connections', 'Open MQTT connections', () => this.#open)
+    meter.gauge('latchkey_mqtt_connections_waiting', 'MQTT connections not authenticated yet', () => this.#waiting.size)
+  }
+
+  get open(): number {
+    return this.#open
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** `drop` closes this connection, should it have to give way. Returns null when there is no room: close it at once. */
+  enter(address: string, drop: () => void): Visit | null {
+    const name = peerNetwork(address)
+    const network = this.#networks.get(name) ?? { open: 0, waiting: new Set<Visitor>() }
+    if (!this.#hasRoom(network)) {
+      this.#meter.count('latchkey_mqtt_connections_refused_total', { reason: 'limit' })
+      return null
+    }
+    const visitor: Visitor = { network: name, since: this.#clock.now(), drop }
+    this.#networks.set(name, network)
+    network.open++
+    this.#open++
+    network.waiting.add(visitor)
+    this.#waiting.add(visitor)
+    let inside = true
+    return {
+      admitted: () => this.#stopWaiting(visitor),
+      left: () => {
+        if (!inside) return
+        inside = false
+        this.#stopWaiting(visitor)
+        this.#open--
+        if (--network.open === 0) this.#networks.delete(name)
+      },
+    }
+  }
+
+  #hasRoom(network: Network): boolean {
+    const limits = this.#limits
+    if (this.#open >= limits.maximumConnections && !this.#makeRoom(this.#waiting)) return false
+    if (network.open >= limits.maximumConnectionsPerAddress && !this.#makeRoom(network.waiting)) return false
+    if (network.waiting.size >= limits.maximumWaitingPerAddress && !this.#makeRoom(network.waiting)) return false
+    return this.#waiting.size < limits.maximumWaiting || this.#makeRoom(this.#waiting)
+  }
+
+  /** Drops whoever has waited longest, if that was longer than the grace. */
+  #makeRoom(waiting: ReadonlySet<Visitor>): boolean {
+    const [oldest] = waiting
+    if (oldest === undefined || this.#clock.now() - oldest.since < this.#limits.waitingGrace) return false
+    this.#stopWaiting(oldest)
+    this.#meter.count('latchkey_mqtt_connections_refused_total', { reason: 'gave-way' })
+    oldest.drop()
+    return true
+  }
+
+  #stopWaiting(visitor: Visitor): void {
+    this.#waiting.delete(visitor)
+    this.#networks.get(visitor.network)?.waiting.delete(visitor)
+  }
+}

@@ -1,0 +1,252 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { peerAddress } from '../auth/peer-address.ts'
+import type { Clock, Random } from '../model/clock.ts'
+import { asFailure, Failure } from '../model/failure.ts'
+import type { Log } from '../model/log.ts'
+import type { Meter } from '../model/meter.ts'
+import type { Admission, Visit } from './admission.ts'
+import { type HandshakeFailure, TlsAcceptor, type TlsMaterial } from './tls-acceptor.ts'
+import { WebSocketAcceptor } from './websocket-acceptor.ts'
+
+export type MqttTransport = 'mqtt' | 'mqtts' | 'ws' | 'wss'
+
+/** A connection whose TLS and WebSocket handshakes are over, and what they showed. Nobody has judged it yet. */
+export interface PeerSocket {
+  /** Bytes of MQTT: a `net.Socket`, a `tls.TLSSocket`, or a WebSocket as a stream. It has an `error` listener already. */
+  readonly stream: Duplex
+  readonly transport: MqttTransport
+  /** Remote address without port. */
+  readonly address: string
+  /** The peer's certificate and what it sent along, DER, leaf first; the leaf also when a TLS session was resumed. */
+  readonly certificates: readonly Buffer[]
+  /**
+   * The identity whose key this very handshake proved; null without PSK, and the empty string when TLS was resumed from
+   * a PSK session without showing an identity (which `auth` refuses as `psk-without-identity`).
+   */
+  readonly pskIdentity: string | null
+  /**
+   * To be called once CONNECT was accepted. Until then the connection counts as waiting (`AdmissionLimits`), gives way
+   * when there is no room left, and may send no more than `maximumEarlyBytes` over WebSocket.
+   */
+  admitted(): void
+}
+
+/** Bounds on one connection until it reaches `onPeer`. */
+export interface ListenerLimits {
+  /** Milliseconds for TLS and WebSocket handshakes together. */
+  readonly openingTimeout: number
+  /** Bytes of one WebSocket message, all fragments together. */
+  readonly maximumWebSocketMessage: number
+  /** Bytes that a peer may send over WebSocket before it is admitted, its HTTP request included. */
+  readonly maximumEarlyBytes: number
+  /** Bytes of the HTTP request that asks for a WebSocket. */
+  readonly maximumHeaderBytes: number
+  /** Milliseconds a WebSocket peer has to answer a closing handshake. */
+  readonly closingTimeout: number
+  /** Milliseconds of silence before TCP asks whether the peer is still there. */
+  readonly tcpKeepAlive: number
+}
+
+export const LISTENER_LIMITS: ListenerLimits = {
+  openingTimeout: 10_000,
+  maximumWebSocketMessage: 1024 * 1024,
+  maximumEarlyBytes: 256 * 1024,
+  maximumHeaderBytes: 8 * 1024,
+  closingTimeout: 5_000,
+  tcpKeepAlive: 60_000,
+}
+
+export interface ListenerOptions {
+  readonly name: MqttTransport
+  readonly host: string
+  /** 0 = any free port. */
+  readonly port: number
+  /** Required for `mqtts` and `wss`. */
+  readonly tls?: TlsMaterial
+  /** Paths that serve MQTT over WebSocket. */
+  readonly paths?: readonly string[]
+  /** Web origins (`https://app.example`) that may open a WebSocket besides the listener's own; `*` = all. */
+  readonly origins?: readonly string[]
+  /** The key of a TLS-PSK identity, `mqtts` alone; null for whatever is unknown, revoked or expired. */
+  readonly pskKey?: (identity: string) => Buffer | null
+  /** Called in the turn in which the handshake ends, before any byte of MQTT is read. */
+  readonly onPeer: (peer: PeerSocket) => void
+  readonly onHandshakeFailure?: (failure: HandshakeFailure) => void
+  /** Shared by all listeners of a broker. */
+  readonly admission: Admission
+  readonly clock: Clock
+  readonly random: Random
+  readonly meter: Meter
+  readonly log: Log
+  readonly limits?: Partial<ListenerLimits>
+}
+
+export interface Listener {
+  readonly name: MqttTransport
+  readonly host: string
+  readonly port: number
+  /** New handshakes use these; connections that are open stay. */
+  setTls(material: TlsMaterial): void
+  /** Frees the port; open connections go on. */
+  stopAccepting(): void
+  /** Stops accepting, destroys every connection that is still open, and resolves when all are closed. */
+  close(): Promise<void>
+}
+
+/** Opens a port. Throws `listener-failed` when it is taken or `tls` is missing or malformed. */
+export async function openListener(options: ListenerOptions): Promise<Listener> {
+  const { name, host, port } = options
+  const front = new Front(options)
+  try {
+    await front.listen()
+  } catch (error) {
+    throw new Failure('listener-failed', `listener ${name} could not be opened on ${host}:${port}: ${reason(error)}`, {
+      cause: error,
+    })
+  }
+  return front
+}
+
+const reason = (error: unknown) => {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return 'the port is taken; free it, or choose another (0 = any)'
+  if (code === 'EACCES') return 'this user may not open that port; choose one above 1023'
+  if (code === 'EADDRNOTAVAIL') return 'this machine does not have that address'
+  return asFailure(error).message
+}
+
+/** Accepts, counts, and leads each connection through TLS, then WebSocket, to `onPeer`. */
+class Front implements Listener {
+  readonly name: MqttTransport
+  readonly host: string
+  readonly #options: ListenerOptions
+  readonly #limits: ListenerLimits
+  readonly #server: Server
+  readonly #tls: TlsAcceptor | null
+  readonly #webSocket: WebSocketAcceptor | null
+  readonly #sockets = new Set<Socket>()
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.name = options.name
+    this.host = options.host
+    const limits = { ...LISTENER_LIMITS, ...options.limits }
+    this.#limits = limits
+    const webSocket = options.name === 'ws' || options.name === 'wss'
+    this.#tls = options.name === 'mqtts' || options.name === 'wss' ? makeTls(options) : null
+    this.#webSocket = webSocket ? new WebSocketAcceptor({ ...options, secure: this.#tls !== null, limits }) : null
+    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.tcpKeepAlive })
+    this.#server.on('connection', socket => this.#accept(socket))
+  }
+
+  get port(): number {
+    const address = this.#server.address()
+    return address !== null && typeof address === 'object' ? address.port : this.#options.port
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host: this.#options.host, port: this.#options.port }, () => {
+        this.#server.off('error', reject)
+        this.#server.on('error', error =>
+          this.#options.log.error({ listener: this.name, error: error.message }, 'listener error'),
+        )
+        resolve()
+      })
+    })
+  }
+
+  setTls(material: TlsMaterial): void {
+    this.#tls?.setMaterial(material)
+  }
+
+  stopAccepting(): void {
+    if (this.#server.listening) this.#server.close()
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>(resolve => {
+      if (this.#sockets.size === 0) resolve()
+      else this.#server.once('close', resolve)
+    })
+    this.stopAccepting()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  #accept(socket: Socket): void {
+    // Whatever happens to a socket later, an error on it must never stop the broker.
+    socket.on('error', () => {})
+    const remote = socket.remoteAddress
+    const visit =
+      remote === undefined ? null : this.#options.admission.enter(peerAddress(remote), () => socket.destroy())
+    if (remote === undefined || visit === null) {
+      socket.destroy()
+      return
+    }
+    const { meter } = this.#options
+    this.#sockets.add(socket)
+    const timer = setTimeout(() => {
+      meter.count('latchkey_mqtt_connections_refused_total', { reason: 'opening-timeout' })
+      socket.destroy()
+    }, this.#limits.openingTimeout)
+    socket.once('close', () => {
+      clearTimeout(timer)
+      this.#sockets.delete(socket)
+      visit.left()
+    })
+    meter.count('latchkey_mqtt_connections_total', { transport: this.name })
+    this.#open(socket, { transport: this.name, address: peerAddress(remote), visit, opened: () => clearTimeout(timer) })
+  }
+
+  #open(socket: Socket, arrival: Arrival): void {
+    const next = (stream: Socket | TLSSocket, proof: ChannelProof) => {
+      if (this.#webSocket === null) this.#deliver(stream, arrival, proof, () => {})
+      else this.#webSocket.accept(stream, (wrapped, admitted) => this.#deliver(wrapped, arrival, proof, admitted))
+    }
+    if (this.#tls === null) next(socket, { certificates: [], pskIdentity: null })
+    else this.#tls.accept(socket, arrival.address, next)
+  }
+
+  #deliver(stream: Duplex, arrival: Arrival, proof: ChannelProof, admitted: () => void): void {
+    arrival.opened()
+    stream.on('error', () => {})
+    this.#options.onPeer({
+      stream,
+      transport: arrival.transport,
+      address: arrival.address,
+      certificates: proof.certificates,
+      pskIdentity: proof.pskIdentity,
+      admitted: () => {
+        arrival.visit.admitted()
+        admitted()
+      },
+    })
+  }
+}
+
+interface Arrival {
+  readonly transport: MqttTransport
+  readonly address: string
+  readonly visit: Visit
+  /** The handshakes are over. */
+  opened(): void
+}
+
+/** What a TLS handshake showed of the peer. */
+export type ChannelProof = Pick<PeerSocket, 'certificates' | 'pskIdentity'>
+
+function makeTls(options: ListenerOptions): TlsAcceptor {
+  if (options.tls === undefined)
+    throw new Failure('listener-failed', `listener ${options.name} needs a certificate and its private key`)
+  const webSocket = options.name === 'wss'
+  return new TlsAcceptor({
+    ...options,
+    material: options.tls,
+    protocol: webSocket ? 'http/1.1' : 'mqtt',
+    pskKey: webSocket ? null : (options.pskKey ?? null),
+  })
+}

@@ -1,0 +1,174 @@
+import { constants, type X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
+import type { Random } from '../model/clock.ts'
+import { isIdentifier } from '../model/identifier.ts'
+import type { Log } from '../model/log.ts'
+import type { Meter } from '../model/meter.ts'
+import type { ChannelProof, MqttTransport } from './listeners.ts'
+
+export interface TlsMaterial {
+  /** The server's certificate, followed by those of its issuers. */
+  readonly certificatePem: string
+  readonly privateKeyPem: string
+  /** CAs whose names are shown to clients, so that they choose the right certificate. `auth` does the verification. */
+  readonly caPem: readonly string[]
+}
+
+/** A handshake that did not end well, for the audit trail. */
+export interface HandshakeFailure {
+  readonly transport: MqttTransport
+  readonly address: string
+  /** The registered PSK identity that was claimed and not proved; null when there was none. */
+  readonly pskIdentity: string | null
+  /** OpenSSL's or Node's code, for example `ERR_SSL_BINDER_DOES_NOT_VERIFY`. */
+  readonly reason: string
+}
+
+export interface TlsAcceptorOptions {
+  readonly name: MqttTransport
+  readonly material: TlsMaterial
+  /** ALPN, RFC 7301. */
+  readonly protocol: string
+  readonly pskKey: ((identity: string) => Buffer | null) | null
+  readonly onHandshakeFailure?: (failure: HandshakeFailure) => void
+  readonly random: Random
+  readonly meter: Meter
+  readonly log: Log
+}
+
+/**
+ * TLS 1.3 uses an external PSK only with a SHA-256 suite (RFC 8446 4.2.11), and the server's order counts, so that suite
+ * comes first. PSK suites lead for TLS 1.2 because only clients that hold a PSK offer them.
+ */
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'kECDHEPSK+HIGH',
+  'PSK+HIGH',
+  'ECDHE+HIGH',
+  '!kRSAPSK',
+  '!aNULL',
+].join(':')
+
+/** Certificates of a peer that are looked at; longer chains are cut. */
+const MAXIMUM_CHAIN = 8
+/** Bytes of the key that stands in for an unknown identity. */
+const DECOY_KEY = 32
+
+type Next = (stream: TLSSocket, proof: ChannelProof) => void
+
+interface Handshake {
+  readonly address: string
+  readonly next: Next
+}
+
+/**
+ * TLS 1.2 and 1.3 with certificates and, on `mqtts`, pre-shared keys on one port. It asks for a certificate and takes
+ * any: who the peer is, `auth` decides. Where PSK is served nothing is resumed, because a resumed TLS 1.3 session skips
+ * the PSK callback, and with it the identity.
+ */
+export class TlsAcceptor {
+  readonly #options: TlsAcceptorOptions
+  readonly #server: Server
+  readonly #handshakes = new Map<string, Handshake>()
+  /** Registered identities shown in a handshake of this socket; whether their key was used is seen at its end. */
+  readonly #shown = new WeakMap<TLSSocket, string>()
+
+  constructor(options: TlsAcceptorOptions) {
+    this.#options = options
+    this.#server = createServer(this.#settings(options.material))
+    this.#server.on('secureConnection', socket => this.#secured(socket))
+    this.#server.on('tlsClientError', (error, socket) => this.#failed(error, socket))
+  }
+
+  /** Leads a fresh TCP connection through the handshake. */
+  accept(socket: Socket, address: string, next: Next): void {
+    const key = endpoints(socket)
+    this.#handshakes.set(key, { address, next })
+    socket.once('close', () => this.#handshakes.delete(key))
+    this.#server.emit('connection', socket)
+  }
+
+  setMaterial(material: TlsMaterial): void {
+    this.#server.setSecureContext(this.#settings(material))
+  }
+
+  #settings(material: TlsMaterial) {
+    const { pskKey } = this.#options
+    return {
+      key: material.privateKeyPem,
+      cert: material.certificatePem,
+      ca: [...material.caPem],
+      ALPNProtocols: [this.#options.protocol],
+      minVersion: 'TLSv1.2' as const,
+      ciphers: CIPHERS,
+      requestCert: true,
+      rejectUnauthorized: false,
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (pskKey === null ? 0 : constants.SSL_OP_NO_TICKET),
+      ...(pskKey === null
+        ? {}
+        : { pskCallback: (socket: TLSSocket, identity: string) => this.#keyFor(socket, identity, pskKey) }),
+    }
+  }
+
+  #keyFor(socket: TLSSocket, identity: string, pskKey: (identity: string) => Buffer | null): Buffer | null {
+    const key = pskKey(identity)
+    if (key !== null) {
+      this.#shown.set(socket, identity)
+      return key
+    }
+    // An identity nobody has fails as a wrong key does, so that strangers cannot ask which exist (RFC 4279 5.4). What
+    // cannot be an identity is a stale session ticket, which TLS 1.3 shows in the same place: that one is passed over.
+    return isIdentifier(identity) ? this.#options.random.bytes(DECOY_KEY) : null
+  }
+
+  #secured(socket: TLSSocket): void {
+    const handshake = this.#handshakes.get(endpoints(socket))
+    if (handshake === undefined) {
+      socket.destroy()
+      return
+    }
+    socket.on('error', () => {})
+    handshake.next(socket, { certificates: chainOf(socket), pskIdentity: this.#provedIdentity(socket) })
+  }
+
+  /**
+   * That the callback gave out a key does not mean that the peer has it: in TLS 1.3 a client that offers only SHA-384
+   * suites makes OpenSSL look the identity up, pass it over and go on with certificates, nothing proved.
+   */
+  #provedIdentity(socket: TLSSocket): string | null {
+    if (this.#options.pskKey === null) return null
+    const used =
+      socket.getProtocol() === 'TLSv1.3'
+        ? socket.isSessionReused() && socket.getPeerX509Certificate() === undefined
+        : /PSK/.test(socket.getCipher().standardName)
+    return used ? (this.#shown.get(socket) ?? '') : null
+  }
+
+  #failed(error: Error, socket: TLSSocket): void {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown'
+    const { meter, log, onHandshakeFailure, name } = this.#options
+    meter.count('latchkey_tls_handshake_failures_total', { transport: name })
+    const address = this.#handshakes.get(endpoints(socket))?.address
+    log.debug({ listener: name, address, reason }, 'TLS handshake failed')
+    if (address !== undefined)
+      onHandshakeFailure?.({ transport: name, address, pskIdentity: this.#shown.get(socket) ?? null, reason })
+    socket.destroy()
+  }
+}
+
+/** Names a connection; the TLS socket has the same ends as the TCP socket below it. */
+const endpoints = (socket: Socket) =>
+  `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`
+
+function chainOf(socket: TLSSocket): Buffer[] {
+  const chain: Buffer[] = []
+  let certificate: X509Certificate | undefined = socket.getPeerX509Certificate()
+  while (certificate !== undefined && chain.length < MAXIMUM_CHAIN) {
+    chain.push(certificate.raw)
+    certificate = certificate.issuerCertificate
+  }
+  return chain
+}
