@@ -7,56 +7,17 @@ import { asFailure, Failure } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
 import type { Admission, Visit } from './admission.ts'
+import {
+  type ChannelProof,
+  LISTENER_LIMITS,
+  type ListenerLimits,
+  type MqttTransport,
+  type PeerSocket,
+} from './peer-socket.ts'
 import { type HandshakeFailure, TlsAcceptor, type TlsMaterial } from './tls-acceptor.ts'
 import { WebSocketAcceptor } from './websocket-acceptor.ts'
 
-export type MqttTransport = 'mqtt' | 'mqtts' | 'ws' | 'wss'
-
-/** A connection whose TLS and WebSocket handshakes are over, and what they showed. Nobody has judged it yet. */
-export interface PeerSocket {
-  /** Bytes of MQTT: a `net.Socket`, a `tls.TLSSocket`, or a WebSocket as a stream. It has an `error` listener already. */
-  readonly stream: Duplex
-  readonly transport: MqttTransport
-  /** Remote address without port. */
-  readonly address: string
-  /** The peer's certificate and what it sent along, DER, leaf first; the leaf also when a TLS session was resumed. */
-  readonly certificates: readonly Buffer[]
-  /**
-   * The identity whose key this very handshake proved; null without PSK, and the empty string when TLS was resumed from
-   * a PSK session without showing an identity (which `auth` refuses as `psk-without-identity`).
-   */
-  readonly pskIdentity: string | null
-  /**
-   * To be called once CONNECT was accepted. Until then the connection counts as waiting (`AdmissionLimits`), gives way
-   * when there is no room left, and may send no more than `maximumEarlyBytes` over WebSocket.
-   */
-  admitted(): void
-}
-
-/** Bounds on one connection until it reaches `onPeer`. */
-export interface ListenerLimits {
-  /** Milliseconds for TLS and WebSocket handshakes together. */
-  readonly openingTimeout: number
-  /** Bytes of one WebSocket message, all fragments together. */
-  readonly maximumWebSocketMessage: number
-  /** Bytes that a peer may send over WebSocket before it is admitted, its HTTP request included. */
-  readonly maximumEarlyBytes: number
-  /** Bytes of the HTTP request that asks for a WebSocket. */
-  readonly maximumHeaderBytes: number
-  /** Milliseconds a WebSocket peer has to answer a closing handshake. */
-  readonly closingTimeout: number
-  /** Milliseconds of silence before TCP asks whether the peer is still there. */
-  readonly tcpKeepAlive: number
-}
-
-export const LISTENER_LIMITS: ListenerLimits = {
-  openingTimeout: 10_000,
-  maximumWebSocketMessage: 1024 * 1024,
-  maximumEarlyBytes: 256 * 1024,
-  maximumHeaderBytes: 8 * 1024,
-  closingTimeout: 5_000,
-  tcpKeepAlive: 60_000,
-}
+export type { ListenerLimits, MqttTransport, PeerSocket } from './peer-socket.ts'
 
 export interface ListenerOptions {
   readonly name: MqttTransport
@@ -235,9 +196,6 @@ interface Arrival {
   /** The handshakes are over. */
   opened(): void
 }
-
-/** What a TLS handshake showed of the peer. */
-export type ChannelProof = Pick<PeerSocket, 'certificates' | 'pskIdentity'>
 
 function makeTls(options: ListenerOptions): TlsAcceptor {
   if (options.tls === undefined)

@@ -2,10 +2,9 @@ import { constants, type X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Random } from '../model/clock.ts'
-import { isIdentifier } from '../model/identifier.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
-import type { ChannelProof, MqttTransport } from './listeners.ts'
+import type { ChannelProof, MqttTransport } from './peer-socket.ts'
 
 export interface TlsMaterial {
   /** The server's certificate, followed by those of its issuers. */
@@ -54,6 +53,8 @@ const CIPHERS = [
 
 /** Certificates of a peer that are looked at; longer chains are cut. */
 const MAXIMUM_CHAIN = 8
+/** What the registry takes as an identity. */
+const PSK_IDENTITY = /^[\x21-\x7e]{1,128}$/
 /** Bytes of the key that stands in for an unknown identity. */
 const DECOY_KEY = 32
 
@@ -121,7 +122,7 @@ export class TlsAcceptor {
     }
     // An identity nobody has fails as a wrong key does, so that strangers cannot ask which exist (RFC 4279 5.4). What
     // cannot be an identity is a stale session ticket, which TLS 1.3 shows in the same place: that one is passed over.
-    return isIdentifier(identity) ? this.#options.random.bytes(DECOY_KEY) : null
+    return PSK_IDENTITY.test(identity) ? this.#options.random.bytes(DECOY_KEY) : null
   }
 
   #secured(socket: TLSSocket): void {

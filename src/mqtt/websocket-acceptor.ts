@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { isLoopback } from '../auth/peer-address.ts'
 import type { Meter } from '../model/meter.ts'
-import type { ListenerLimits, MqttTransport } from './listeners.ts'
+import type { ListenerLimits, MqttTransport } from './peer-socket.ts'
 import { WebSocketStream } from './websocket-stream.ts'
 
 export interface WebSocketAcceptorOptions {
