@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { peerAddress } from '../auth/peer-address.ts'
-import type { Clock, Random } from '../model/clock.ts'
+import type { Random } from '../model/clock.ts'
 import { asFailure, Failure } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
@@ -37,7 +37,6 @@ export interface ListenerOptions {
   readonly onHandshakeFailure?: (failure: HandshakeFailure) => void
   /** Shared by all listeners of a broker. */
   readonly admission: Admission
-  readonly clock: Clock
   readonly random: Random
   readonly meter: Meter
   readonly log: Log

@@ -120,6 +120,7 @@ export class TlsAcceptor {
       this.#shown.set(socket, identity)
       return key
     }
+    this.#shown.delete(socket)
     // An identity nobody has fails as a wrong key does, so that strangers cannot ask which exist (RFC 4279 5.4). What
     // cannot be an identity is a stale session ticket, which TLS 1.3 shows in the same place: that one is passed over.
     return PSK_IDENTITY.test(identity) ? this.#options.random.bytes(DECOY_KEY) : null
