@@ -1,0 +1,155 @@
+// Synchronous reads: what the door, the policy and live sessions ask on every connection.
+import type { FailureCode } from '../model/failure.ts'
+import { isIdentifier } from '../model/identifier.ts'
+import type { Principal, Subject } from '../model/principal.ts'
+import type { Store } from '../store/store.ts'
+import { whyUnusable } from './credentials.ts'
+import { isTokenDenied } from './denied-tokens.ts'
+import type {
+  ClientRecord,
+  CredentialRecord,
+  DeviceRecord,
+  DeviceTypeRecord,
+  JwtKeyCredential,
+  OwnerStatus,
+} from './records.ts'
+import {
+  childrenAt,
+  clientAt,
+  credentialAt,
+  deviceAt,
+  fingerprintAt,
+  jwtKeyAt,
+  keyIdAt,
+  ownerAt,
+  pskAt,
+  type Slot,
+  typeAt,
+} from './slots.ts'
+
+/** Longer names were never given to anything. */
+const MAX_NAME = 128
+
+export class Lookups {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  device(id: string): DeviceRecord | undefined {
+    return isIdentifier(id) ? this.#read(deviceAt(id)) : undefined
+  }
+
+  client(id: string): ClientRecord | undefined {
+    return isIdentifier(id) ? this.#read(clientAt(id)) : undefined
+  }
+
+  deviceType(id: string): DeviceTypeRecord | undefined {
+    return isIdentifier(id) ? this.#read(typeAt(id)) : undefined
+  }
+
+  credential(id: string): CredentialRecord | undefined {
+    return isIdentifier(id) ? this.#read(credentialAt(id)) : undefined
+  }
+
+  byFingerprint(hex: string): CredentialRecord | undefined {
+    return this.#indexed(fingerprintAt(hex), hex)
+  }
+
+  byKeyId(keyId: string): CredentialRecord | undefined {
+    return this.#indexed(keyIdAt(keyId), keyId)
+  }
+
+  byPskIdentity(identity: string): CredentialRecord | undefined {
+    return this.#indexed(pskAt(identity), identity)
+  }
+
+  /** Without `kid`: the owner's only usable key. Several keys and no kid is ambiguous, so there is none. */
+  jwtKey(owner: string, kid: string | undefined, now: number): JwtKeyCredential | undefined {
+    if (!isIdentifier(owner)) return undefined
+    if (kid !== undefined) {
+      const credential = this.#indexed(jwtKeyAt(owner, kid), kid)
+      return credential?.kind === 'jwt-key' ? credential : undefined
+    }
+    const ids = this.#read(ownerAt(owner))?.credentials ?? []
+    const usable = ids.flatMap(id => {
+      const credential = this.#read(credentialAt(id))
+      return credential?.kind === 'jwt-key' && whyUnusable(credential, now) === null ? [credential] : []
+    })
+    return usable.length === 1 ? usable[0] : undefined
+  }
+
+  /** What the policy knows of a device or client; suspended ones too. */
+  subjectOf(id: string): Subject | undefined {
+    const device = this.device(id)
+    if (device) {
+      const attributes = new Map([
+        ...Object.entries(device.attributes),
+        ['id', id] as const,
+        ['type', device.type] as const,
+      ])
+      const children = this.#read(childrenAt(id)) ?? []
+      const { type, groups, roles } = device
+      return { kind: 'device', id, type, groups, roles, attributes, children }
+    }
+    const client = this.client(id)
+    if (!client) return undefined
+    const { kind, groups, roles } = client
+    const attributes = new Map([...Object.entries(client.attributes), ['id', id] as const])
+    return { kind, id, type: null, groups, roles, attributes, children: [] }
+  }
+
+  /** Why this principal may go on no longer; null when all that it was admitted by still holds. */
+  standing(principal: Principal, now: number): FailureCode | null {
+    return this.#ownerStands(principal) ?? this.#credentialStands(principal, now) ?? this.#tokenStands(principal, now)
+  }
+
+  /** When it ends by itself (ms since the epoch): its own end or that of its credential, as it is now. */
+  endOf(principal: Principal): number | null {
+    const credential = principal.credential && this.credential(principal.credential.id)
+    const ends = [principal.expiresAt, credential?.expiresAt ?? null].filter(end => end !== null)
+    return ends.length === 0 ? null : Math.min(...ends)
+  }
+
+  #ownerStands({ subject, credential, issuer, ownerEpoch }: Principal): FailureCode | null {
+    // Neither the anonymous nor the operator's per-start key has a record: the configuration and the process end them.
+    if (credential === null && issuer === null && subject.kind !== 'device' && subject.kind !== 'service') return null
+    const owner = this.#owner(subject)
+    if (!owner) return 'superseded'
+    if (owner.status === 'suspended') return 'owner-suspended'
+    return owner.epoch === ownerEpoch ? null : 'superseded'
+  }
+
+  #owner(subject: Subject): { status: OwnerStatus; epoch: number } | undefined {
+    if (subject.kind === 'device') return this.device(subject.id)
+    const client = this.client(subject.id)
+    return client?.kind === subject.kind ? client : undefined
+  }
+
+  #credentialStands({ subject, credential, credentialEpoch }: Principal, now: number): FailureCode | null {
+    if (credential === null) return null
+    const record = this.credential(credential.id)
+    if (!record) return 'credential-revoked'
+    const why = whyUnusable(record, now)
+    if (why !== null) return why
+    return record.owner === subject.id && record.epoch === credentialEpoch ? null : 'superseded'
+  }
+
+  #tokenStands({ issuer, jti, expiresAt }: Principal, now: number): FailureCode | null {
+    if (issuer !== null && jti !== null && isTokenDenied(this.#store, issuer, jti)) return 'token-revoked'
+    if (expiresAt === null || expiresAt > now) return null
+    return issuer === null ? 'credential-expired' : 'token-expired'
+  }
+
+  #indexed(slot: Slot<string>, name: string): CredentialRecord | undefined {
+    if (name.length > MAX_NAME) return undefined
+    const id = this.#read(slot)
+    return id === undefined ? undefined : this.#read(credentialAt(id))
+  }
+
+  #read<T>(slot: Slot<T>): T | undefined {
+    const entry = this.#store.get(slot.key)
+    return entry && slot.decode(entry.value)
+  }
+}
