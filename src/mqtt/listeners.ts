@@ -179,7 +179,9 @@ class Front implements Listener {
       transport: arrival.transport,
       address: arrival.address,
       certificates: proof.certificates,
-      pskIdentity: proof.pskIdentity,
+      get pskIdentity() {
+        return proof.pskIdentity
+      },
       admitted: () => {
         arrival.visit.admitted()
         admitted()

@@ -12,8 +12,9 @@ export interface PeerSocket {
   /** The peer's certificate and what it sent along, DER, leaf first; the leaf also when a TLS session was resumed. */
   readonly certificates: readonly Buffer[]
   /**
-   * The identity whose key this very handshake proved; null without PSK, and the empty string when TLS was resumed from
-   * a PSK session without showing an identity (which `auth` refuses as `psk-without-identity`).
+   * The identity whose key this very handshake proved; null without PSK. The empty string, which `auth` refuses as
+   * `psk-without-identity`, when TLS was resumed from a PSK session without showing an identity, or when that identity
+   * has another key by now: read it when CONNECT is judged, not before.
    */
   readonly pskIdentity: string | null
   /**

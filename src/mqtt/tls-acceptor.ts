@@ -1,4 +1,4 @@
-import { constants, type X509Certificate } from 'node:crypto'
+import { constants, timingSafeEqual, type X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Random } from '../model/clock.ts'
@@ -60,6 +60,11 @@ const DECOY_KEY = 32
 
 type Next = (stream: TLSSocket, proof: ChannelProof) => void
 
+interface ShownIdentity {
+  readonly identity: string
+  readonly key: Buffer
+}
+
 interface Handshake {
   readonly address: string
   readonly next: Next
@@ -75,7 +80,7 @@ export class TlsAcceptor {
   readonly #server: Server
   readonly #handshakes = new Map<string, Handshake>()
   /** Registered identities shown in a handshake of this socket; whether their key was used is seen at its end. */
-  readonly #shown = new WeakMap<TLSSocket, string>()
+  readonly #shown = new WeakMap<TLSSocket, ShownIdentity>()
 
   constructor(options: TlsAcceptorOptions) {
     this.#options = options
@@ -117,7 +122,7 @@ export class TlsAcceptor {
   #keyFor(socket: TLSSocket, identity: string, pskKey: (identity: string) => Buffer | null): Buffer | null {
     const key = pskKey(identity)
     if (key !== null) {
-      this.#shown.set(socket, identity)
+      this.#shown.set(socket, { identity, key })
       return key
     }
     this.#shown.delete(socket)
@@ -133,20 +138,36 @@ export class TlsAcceptor {
       return
     }
     socket.on('error', () => {})
-    handshake.next(socket, { certificates: chainOf(socket), pskIdentity: this.#provedIdentity(socket) })
+    const proved = this.#proved(socket)
+    const identity = () => {
+      if (proved === null) return null
+      return proved !== 'unshown' && this.#holds(proved) ? proved.identity : ''
+    }
+    handshake.next(socket, {
+      certificates: chainOf(socket),
+      get pskIdentity() {
+        return identity()
+      },
+    })
+  }
+
+  /** A key that was replaced or revoked between the handshake and now proves nothing, though its identity lives on. */
+  #holds({ identity, key }: ShownIdentity): boolean {
+    const now = this.#options.pskKey?.(identity) ?? null
+    return now !== null && now.length === key.length && timingSafeEqual(now, key)
   }
 
   /**
    * That the callback gave out a key does not mean that the peer has it: in TLS 1.3 a client that offers only SHA-384
    * suites makes OpenSSL look the identity up, pass it over and go on with certificates, nothing proved.
    */
-  #provedIdentity(socket: TLSSocket): string | null {
+  #proved(socket: TLSSocket): ShownIdentity | 'unshown' | null {
     if (this.#options.pskKey === null) return null
     const used =
       socket.getProtocol() === 'TLSv1.3'
         ? socket.isSessionReused() && socket.getPeerX509Certificate() === undefined
         : /PSK/.test(socket.getCipher().standardName)
-    return used ? (this.#shown.get(socket) ?? '') : null
+    return used ? (this.#shown.get(socket) ?? 'unshown') : null
   }
 
   #failed(error: Error, socket: TLSSocket): void {
@@ -156,7 +177,7 @@ export class TlsAcceptor {
     const address = this.#handshakes.get(endpoints(socket))?.address
     log.debug({ listener: name, address, reason }, 'TLS handshake failed')
     if (address !== undefined)
-      onHandshakeFailure?.({ transport: name, address, pskIdentity: this.#shown.get(socket) ?? null, reason })
+      onHandshakeFailure?.({ transport: name, address, pskIdentity: this.#shown.get(socket)?.identity ?? null, reason })
     socket.destroy()
   }
 }

@@ -257,6 +257,18 @@ describe('tls', () => {
     expect(asked).toEqual(['psk1'])
   })
 
+  test('a key that is replaced or revoked after the handshake proves nothing any more', async () => {
+    let key: Buffer | null = psk
+    const { listener, peer } = await open('mqtts', { pskKey: () => key })
+    await tls(listener.port, withPsk())
+    const first = await peer()
+    expect(first.pskIdentity).toBe('psk1')
+    key = randomBytes(32)
+    expect(first.pskIdentity).toBe('')
+    key = null
+    expect(first.pskIdentity).toBe('')
+  })
+
   test.each(VERSIONS)('%s: nothing is resumed where PSK is served', async version => {
     const { listener, peer } = await open('mqtts')
     const versions = { minVersion: version, maxVersion: version }
