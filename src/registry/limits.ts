@@ -31,6 +31,8 @@ export interface RegistryLimits {
   readonly attempts: number
   /** RSA key size of a `jwt-key`, bits. */
   readonly rsaBits: number
+  /** Documents applied at once. */
+  readonly manifests: number
 }
 
 const DAY = 86_400
@@ -54,6 +56,7 @@ export const DEFAULT_REGISTRY_LIMITS: RegistryLimits = {
   pageSize: 1_000,
   attempts: 8,
   rsaBits: 8_192,
+  manifests: 10_000,
 }
 
 /** Throws `quota-exceeded` when `count` is more than the limit allows. */

@@ -1,5 +1,5 @@
 // What devices and clients have in common: one name space, a status, an epoch, credentials.
-import type { Actor } from '../audit/audit.ts'
+import type { Actor } from '../audit/events.ts'
 import { Failure } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
 import type { Draft } from './draft.ts'

@@ -1,4 +1,5 @@
-import type { Actor, Audit } from '../audit/audit.ts'
+import type { Audit } from '../audit/audit.ts'
+import type { Actor } from '../audit/events.ts'
 import type { Changes } from '../model/change.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import { Failure, type FailureCode } from '../model/failure.ts'
