@@ -1,0 +1,3 @@
+export function rules(): object[]
+export const options: object
+export function inspectLayers(root: string): Promise<{ files: string[]; violations: string[] }>
