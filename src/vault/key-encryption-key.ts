@@ -14,6 +14,7 @@ export interface KeyEncryptionKey {
 }
 
 const KEY_BYTES = 32
+const WRAPPED_BYTES = KEY_BYTES + 8
 /** RFC 3394 2.2.3.1 */
 const INITIAL_VALUE = Buffer.from('a6a6a6a6a6a6a6a6', 'hex')
 const MAXIMUM_FILE_BYTES = 4_096
@@ -91,15 +92,19 @@ function keyFrom(text: string, source: string): KeyEncryptionKey {
       return Buffer.concat([cipher.update(dataKey), cipher.final()])
     },
     unwrap(wrapped) {
-      try {
-        const decipher = createDecipheriv('id-aes256-wrap', key, INITIAL_VALUE)
-        return Buffer.concat([decipher.update(wrapped), decipher.final()])
-      } catch (error) {
-        throw new Failure('vault-key', `the vault key from ${source} is not the one this database was sealed with`, {
-          cause: error,
-        })
-      }
+      const plain = wrapped.length === WRAPPED_BYTES ? decrypt(key, wrapped) : null
+      if (plain !== null) return plain
+      throw new Failure('vault-key', `the vault key from ${source} is not the one this database was sealed with`)
     },
+  }
+}
+
+function decrypt(key: Buffer, wrapped: Buffer): Buffer | null {
+  try {
+    const decipher = createDecipheriv('id-aes256-wrap', key, INITIAL_VALUE)
+    return Buffer.concat([decipher.update(wrapped), decipher.final()])
+  } catch {
+    return null
   }
 }
 
