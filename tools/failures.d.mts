@@ -1,0 +1,1 @@
+export function failuresPage(failures: Readonly<Record<string, object>>): string
