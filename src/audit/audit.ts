@@ -180,11 +180,12 @@ export class Audit {
 
   #awaitMinute(): void {
     if (this.#minuteTimer !== null || this.#closed) return
+    if (!this.#quota.pending && !this.#decisions.pending) return
     this.#minuteTimer = setTimeout(
       () => {
         this.#minuteTimer = null
         this.#roll()
-        if (this.#quota.pending || this.#decisions.pending) this.#awaitMinute()
+        this.#awaitMinute()
       },
       MINUTE - (this.#clock.now() % MINUTE),
     ).unref()
