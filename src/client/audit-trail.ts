@@ -1,0 +1,24 @@
+import type { Connection } from './connection.ts'
+import type { AuditQuery, AuditRecord, Page, Verification } from './types.ts'
+
+/** The audit trail. Needs `audit:read`. */
+export class AuditTrail {
+  readonly #connection: Connection
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  list(query: AuditQuery = {}): Promise<Page<AuditRecord>> {
+    return this.#connection.json({ method: 'GET', path: '/v1/audit', query: { ...query } })
+  }
+
+  get(id: number): Promise<AuditRecord> {
+    return this.#connection.json({ method: 'GET', path: `/v1/audit/${id}` })
+  }
+
+  /** Walks the whole hash chain. */
+  verify(): Promise<Verification> {
+    return this.#connection.json({ method: 'POST', path: '/v1/audit/verify' })
+  }
+}

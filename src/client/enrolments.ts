@@ -1,0 +1,42 @@
+import type { Connection } from './connection.ts'
+import { pages } from './pages.ts'
+import type { CreatedEnrolment, Enrolment, EnrolmentInput, Page, PageQuery, Redemption } from './types.ts'
+
+const PATH = '/v1/enrolments'
+
+/** One-time tokens by which devices get their first certificate. */
+export class Enrolments {
+  readonly #connection: Connection
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /** Needs `enrolments:write`, or the right to enrol this device type. */
+  create(input: EnrolmentInput): Promise<CreatedEnrolment> {
+    return this.#connection.json({ method: 'POST', path: PATH, body: input })
+  }
+
+  /** Those that are open. Needs `enrolments:read`. */
+  list(query: PageQuery = {}): Promise<Page<Enrolment>> {
+    return this.#connection.json({ method: 'GET', path: PATH, query: { ...query } })
+  }
+
+  all(): AsyncGenerator<Enrolment> {
+    return pages(page => this.list(page))
+  }
+
+  /** Needs `enrolments:write`. */
+  revoke(id: string): Promise<void> {
+    return this.#connection.json({ method: 'DELETE', path: `${PATH}/${encodeURIComponent(id)}` })
+  }
+
+  /** What a device does with its token; needs no other authentication. */
+  redeem(input: {
+    readonly token: string
+    readonly csr: string
+    readonly device?: string | undefined
+  }): Promise<Redemption> {
+    return this.#connection.json({ method: 'POST', path: `${PATH}/redeem`, body: input, authorization: null })
+  }
+}
