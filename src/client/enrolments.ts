@@ -17,7 +17,7 @@ export class Enrolments {
     return this.#connection.json({ method: 'POST', path: PATH, body: input })
   }
 
-  /** Those that are open. Needs `enrolments:read`. */
+  /** Those that are open or ended lately. Needs `enrolments:read`. */
   list(query: PageQuery = {}): Promise<Page<Enrolment>> {
     return this.#connection.json({ method: 'GET', path: PATH, query: { ...query } })
   }

@@ -257,6 +257,8 @@ export interface EnrolmentInput {
   readonly groups?: readonly string[] | undefined
   /** Devices it may enrol; default 1. */
   readonly uses?: number | undefined
+  /** Seconds its certificates live; the profile bounds it. */
+  readonly lifetime?: number | undefined
 }
 
 export interface CreatedEnrolment {
@@ -268,14 +270,22 @@ export interface CreatedEnrolment {
 
 export interface Enrolment {
   readonly id: string
+  readonly status: 'open' | 'spent' | 'expired' | 'revoked'
   readonly type: string
+  /** The one id it may enrol. */
   readonly device: string | null
   readonly attributes: Readonly<Record<string, string>>
   readonly groups: readonly string[]
-  /** Devices it may still enrol. */
-  readonly usesLeft: number
+  /** Seconds its certificates live; null: as the profile says. */
+  readonly lifetime: number | null
+  /** Devices it may enrol in all. */
+  readonly uses: number
+  /** Devices it has enrolled. */
+  readonly devices: readonly string[]
   readonly createdAt: string
+  readonly createdBy: string
   readonly expiresAt: string
+  readonly revokedAt: string | null
 }
 
 export interface Redemption {
