@@ -168,6 +168,18 @@ export class CertificateAuthority {
     return { ...this.#answer(credential, certificate), privateKeyPem: toPem('PRIVATE KEY', key), pkcs12 }
   }
 
+  /** Throws `invalid-input` when no device certificate may live for so many seconds. */
+  checkLifetime(lifetime: number): void {
+    validityOf(this.#options.profiles.device, this.#options.clock.now(), lifetime, this.#issuing)
+  }
+
+  /** Seconds for which this certificate was made, as the profile allows them now: what its successor asks for. */
+  lifetimeOf({ notBefore, expiresAt }: CertificateCredential): number {
+    const { backdate, lifetime } = this.#options.profiles.device
+    const seconds = Math.round(((expiresAt ?? notBefore) - notBefore) / 1000) - backdate
+    return Math.min(Math.max(seconds, lifetime.minimum), lifetime.maximum)
+  }
+
   /** For the broker's listeners: these names beside localhost, 127.0.0.1, ::1 and the machine's own. */
   serverCertificate(names: readonly string[]): Promise<ServerCertificate> {
     return this.#servers.certificate(serverNames(names, this.#options.hostname ?? machineName()))

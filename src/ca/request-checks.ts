@@ -5,7 +5,7 @@ import { AsnConvert } from '@peculiar/asn1-schema'
 import { BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName } from '@peculiar/asn1-x509'
 import { printable } from '../model/printable.ts'
 import { EXTENDED_KEY_USAGES, KEY_USAGES, type Profile } from './profiles.ts'
-import { type CertificateRequest, REQUEST_LIMITS, type RequestLimits, refusal } from './request.ts'
+import { type CertificateRequest, commonNamesOf, REQUEST_LIMITS, type RequestLimits, refusal } from './request.ts'
 import { DEVICE_URI } from './signer.ts'
 
 export interface RequestContext {
@@ -33,7 +33,6 @@ const SIGNATURES: ReadonlyMap<string, { readonly key: 'ec' | 'rsa' | 'ed25519'; 
     ['1.3.101.112', { key: 'ed25519', digest: null }],
   ])
 const CURVES = new Set(['prime256v1', 'secp384r1'])
-const COMMON_NAME = '2.5.4.3'
 
 /** Judges one requested extension by its identifier. What is not here is refused when critical and ignored when not. */
 const EXTENSION_RULES: ReadonlyMap<string, (value: Buffer, context: RequestContext) => string | null> = new Map([
@@ -103,12 +102,12 @@ function refuseWithoutPossession(request: CertificateRequest): string | null {
 }
 
 /** The certificate's subject is ours to write; a common name must not say anything else. Other attributes are dropped. */
-function refuseOtherSubject({ subject }: CertificateRequest, { owner }: RequestContext): string | null {
-  const names = subject.filter(attribute => attribute.type === COMMON_NAME)
+function refuseOtherSubject(request: CertificateRequest, { owner }: RequestContext): string | null {
+  const names = commonNamesOf(request)
   if (names.length > 1) return 'it has more than one common name'
   const [name] = names
-  if (!name || name.value === owner) return null
-  return `its common name is ${name.value === null ? 'not text' : `"${printable(name.value, 80)}"`}, not "${owner}"`
+  if (name === undefined || name === owner) return null
+  return `its common name is ${name === null ? 'not text' : `"${printable(name, 80)}"`}, not "${owner}"`
 }
 
 function refuseExtensions({ extensions }: CertificateRequest, context: RequestContext): string | null {

@@ -55,6 +55,12 @@ export function readRequest(input: string | Buffer, limits: RequestLimits = REQU
   }
 }
 
+const COMMON_NAME = '2.5.4.3'
+
+export function commonNamesOf({ subject }: CertificateRequest): (string | null)[] {
+  return subject.filter(({ type }) => type === COMMON_NAME).map(({ value }) => value)
+}
+
 /** The failure of one named step, worded alike everywhere. `why` never quotes the request unescaped. */
 export function refusal(step: string, why: string, cause?: unknown): Failure {
   return new Failure('invalid-csr', `The certificate request was refused (${step}): ${why}.`, { cause })

@@ -1,0 +1,31 @@
+import type { Actor } from '../audit/events.ts'
+import type { PreparedPart } from '../registry/draft.ts'
+
+/** What may be enrolled. Whoever authorises (a token, later a claim certificate or a trusted CA) sets it and never signs. */
+export interface Constraints {
+  readonly type: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly groups: readonly string[]
+  /** The only device it is for; null: any new one. */
+  readonly device: FixedDevice | null
+  /** Seconds the certificate lives; null: as the profile says. */
+  readonly lifetime: number | null
+}
+
+export interface FixedDevice {
+  readonly id: string
+  /** Created (ms since the epoch) when it was authorised; null: it did not exist and is made by the enrolment. */
+  readonly createdAt: number | null
+}
+
+/** One permission to enrol one device. */
+export interface Authorisation {
+  readonly constraints: Constraints
+  /** Goes with the credential, so that an operator sees where it came from. */
+  readonly label: string
+  /**
+   * What uses the permission up, in the same batch as device and certificate. Asked in the moment before the batch,
+   * and again when it is tried again; throws when the permission holds no longer. `device` is who enrols, from where.
+   */
+  spend(device: Actor): PreparedPart
+}
