@@ -32,9 +32,9 @@ export interface LevelStoreOptions {
   readonly clock: Clock
   readonly meter: Meter
   readonly log: Log
-  /** Milliseconds between two sweeps of what has expired. */
+  /** Milliseconds between two sweeps of what has expired. Default one minute. */
   readonly sweepInterval?: number
-  /** Milliseconds that an idle store waits for more batches before it writes; 0 = until the end of this turn. */
+  /** Milliseconds that an idle store waits for more batches before it writes; default 0: until the end of this turn. */
   readonly groupWindow?: number
   /** Tests stop the process, or throw, around a write. A hook that throws is a failed write. */
   readonly faults?: { beforeWrite?(write: GroupWrite): void; afterWrite?(write: GroupWrite): void }
@@ -45,6 +45,7 @@ const REVISION_BLOCK = 1_000_000
 const LIST_CHUNK = 1_000
 const LIST_CHUNK_BYTES = 64 * 1024
 const SWEEP_CHUNK = 500
+const DEFAULT_SWEEP_INTERVAL = 60_000
 
 /** The Store over Level: group commit, synchronous reads and compare-and-set. One process opens a directory, once. */
 export class LevelStore implements Store {
@@ -75,7 +76,7 @@ export class LevelStore implements Store {
     this.#revisionCeiling = opened.revisionCeiling
     this.#sweepTimer = setInterval(() => {
       this.sweep().catch(error => options.log.error({ err: error }, 'sweeping expired entries failed'))
-    }, options.sweepInterval ?? 60_000).unref()
+    }, options.sweepInterval ?? DEFAULT_SWEEP_INTERVAL).unref()
     options.meter.gauge('latchkey_store_pending_operations', 'Operations accepted and not yet durable', () => {
       return this.#gathering.operations + (this.#writing?.operations ?? 0)
     })
@@ -150,10 +151,13 @@ export class LevelStore implements Store {
   #check(operation: Operation): void {
     const key = 'put' in operation ? operation.put : 'del' in operation ? operation.del : operation.check
     if (isReserved(key)) throw new Error(`the key ${JSON.stringify(key)} is empty or belongs to the store`)
-    if ('put' in operation && operation.expiresAt !== undefined) {
-      const time = operation.expiresAt
-      if (!Number.isInteger(time) || time < 0 || time > MAXIMUM_NUMBER) {
-        throw new Error(`expiresAt of ${JSON.stringify(key)} is not a time in whole milliseconds`)
+    if ('put' in operation) {
+      const { value, expiresAt = 0 } = operation
+      if (typeof value !== 'string' && !Buffer.isBuffer(value)) {
+        throw new TypeError(`the value of ${JSON.stringify(key)} is neither Buffer nor string`)
+      }
+      if (!Number.isInteger(expiresAt) || expiresAt < 0 || expiresAt > MAXIMUM_NUMBER) {
+        throw new RangeError(`expiresAt of ${JSON.stringify(key)} is not a time in whole milliseconds`)
       }
     }
     if (operation.if !== undefined && operation.if !== this.#revisionOf(key)) throw new Conflict(key)

@@ -2,13 +2,16 @@
 
 export interface Entry {
   readonly key: string
+  /** To read, not to write to: it may be what is on its way to the disk. */
   readonly value: Buffer
   /** Rises with every batch; identifies this version of the value. Never 0. */
   readonly revision: number
 }
 
 /**
- * One step of an atomic batch. `if` is compare-and-set: the revision the key must have, 0 = it must not exist.
+ * One step of an atomic batch. Keys are well-formed Unicode, sort by their UTF-8 bytes, and do not begin with `!` or a
+ * character before it. `value` is copied. Every `if` is judged against the state before the batch; of two steps on one
+ * key the later one holds. `if` is compare-and-set: the revision the key must have, 0 = it must not exist.
  * `expiresAt` (ms since the epoch): the key reads as absent from then on and is swept later.
  */
 export type Operation =
@@ -28,7 +31,7 @@ export interface StoreEvent {
 }
 
 export interface ListOptions {
-  /** Keys strictly after this one (a whole key, not a suffix). */
+  /** Only what comes after this key in the order asked for: greater keys, with `reverse` smaller ones. A whole key. */
   readonly after?: string
   readonly limit?: number
   readonly reverse?: boolean
@@ -41,11 +44,16 @@ export interface Store {
   list(prefix: string, options?: ListOptions): AsyncIterable<Entry>
   /**
    * Applies all operations or none. Throws `Conflict` at once (synchronously) when an `if` does not hold: nothing was
-   * accepted. Otherwise the batch is accepted, ordered after all earlier ones, and the promise resolves with its
-   * revision when it is durable. Batches accepted within a short window share one write (group commit).
+   * accepted. Otherwise (`durability` is `fsync` unless said) the batch is accepted, ordered after all earlier ones, and the promise resolves with its
+   * revision when it is durable. Batches accepted within a short window share one write (group commit). Rejects with
+   * `store-failed` when the database cannot be written: then nothing that was not yet durable was ever there, and every
+   * later commit is refused.
    */
   commit(operations: readonly Operation[], durability?: Durability): Promise<number>
-  /** Called after each batch is durable, in order, for keys with this prefix. Returns a function that ends it. */
+  /**
+   * Called after each batch is durable, in order, for keys with this prefix, also when an entry that had expired is swept;
+   * before the batch's promise resolves. Begins with batches accepted from now on. Returns a function that ends it.
+   */
   watch(prefix: string, listener: (event: StoreEvent) => void): () => void
   /** Resolves when everything accepted so far is durable. */
   flush(): Promise<void>

@@ -142,6 +142,7 @@ describe('revisions and compare-and-set', () => {
       { put: 'a', value: '', expiresAt: 1.5 },
       { put: 'a', value: '', expiresAt: Number.NaN },
       { put: 'a', value: '', expiresAt: 2 ** 48 },
+      { put: 'a', value: new Uint8Array(1) as Buffer },
     ]
     for (const operation of bad) {
       expect(() => store.commit([{ put: 'b', value: '' }, operation])).toThrow()
