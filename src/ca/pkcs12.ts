@@ -45,7 +45,7 @@ export async function writePkcs12(contents: Pkcs12Contents, password: string, op
   const [leaf] = contents.certificates
   if (!leaf) throw new Failure('internal', 'a PKCS #12 file needs the certificate of its key')
   const attributes = set(
-    attribute(pki.oids.friendlyName, asn1.create(Class.UNIVERSAL, Type.BMPSTRING, false, bmp(contents.friendlyName))),
+    attribute(pki.oids.friendlyName, asn1.create(Class.UNIVERSAL, Type.BMPSTRING, false, contents.friendlyName)),
     attribute(pki.oids.localKeyId, octets(createHash('sha256').update(leaf).digest())),
   )
   const keyBag = sequence(
@@ -102,7 +102,7 @@ export async function macKey(password: string, salt: Buffer, iterations: number,
   return key
 }
 
-/** BMPString (RFC 7292 B.1: without the terminator): UTF-16, big endian, one character per byte. */
+/** The password as a BMPString (RFC 7292 B.1, without its terminator): UTF-16, big endian, one character per byte. */
 function bmp(text: string): string {
   return Buffer.from(text, 'utf16le').swap16().toString('latin1')
 }
