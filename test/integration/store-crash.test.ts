@@ -42,32 +42,45 @@ function generator(seed: number): () => number {
   }
 }
 
-/** Runs the writer until it kills itself (`fault`) or has said so many lines or lived so long. Resolves with what it said. */
-async function runUntilKilled(
-  directory: string,
-  round: number,
-  end: { fault?: string; lines?: number; milliseconds?: number },
-): Promise<string[]> {
-  const child = spawn(process.execPath, [program, directory, kek, String(round), end.fault ?? 'none'], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
-  const exited = once(child, 'close')
-  let said = ''
+interface End {
+  /** `before:7` or `after:7`: the writer kills itself around its seventh write. */
+  readonly fault?: string
+  /** Killed when it has said so many lines, or has lived so long. */
+  readonly lines?: number
+  readonly milliseconds?: number
+  /** No file may grow beyond so many blocks: what a full disk looks like. */
+  readonly blocks?: number
+}
+
+async function runWriter(directory: string, round: number, end: End) {
+  const writer = [process.execPath, program, directory, kek, String(round), end.fault ?? 'none']
+  const limited =
+    end.blocks === undefined ? writer : ['/bin/sh', '-c', `ulimit -f ${end.blocks}; exec "$0" "$@"`, ...writer]
+  const child = spawn(limited[0] ?? '', limited.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] })
+  const closed = once(child, 'close')
+  let text = ''
   let lines = 0
   let complaint = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaint += text
+  child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+    complaint += piece
   })
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    said += text
-    for (const character of text) if (character === '\n') lines++
+  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    text += piece
+    for (const character of piece) if (character === '\n') lines++
     if (lines >= (end.lines ?? Number.POSITIVE_INFINITY)) child.kill('SIGKILL')
   })
   const timer = end.milliseconds === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), end.milliseconds)
-  const [code, signal] = await exited
+  const [code, signal] = await closed
   clearTimeout(timer)
+  // The last piece is empty, or a line that was cut off and so acknowledges nothing.
+  return { said: text.split('\n').slice(0, -1), code, signal, complaint }
+}
+
+/** Resolves with what the writer said. */
+async function runUntilKilled(directory: string, round: number, end: End): Promise<string[]> {
+  const { said, code, signal, complaint } = await runWriter(directory, round, end)
   if (signal !== 'SIGKILL') throw new Error(`the writer ended by itself with ${code}: ${complaint}`)
-  return said.split('\n').slice(0, -1) // the last piece is empty, or a line that was cut off and so acknowledges nothing
+  return said
 }
 
 async function valuesOf(store: LevelStore, prefix: string): Promise<Map<string, string>> {
@@ -188,5 +201,14 @@ describe.skipIf(process.platform === 'win32')('kill -9', () => {
       total += (await Promise.all([one(number), one(number + 1)])).reduce((sum, accepted) => sum + accepted, 0)
     }
     expect(total).toBeGreaterThan(100)
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('a disk that is full', () => {
+  test.each([100, 300, 1_000])('after %i blocks: store-failed, and nothing acknowledged is lost', async blocks => {
+    const directory = join(base, `full-${blocks}`)
+    const { said, code, complaint } = await runWriter(directory, 1, { blocks })
+    expect({ code, complaint }).toEqual({ code: 1, complaint: expect.stringContaining("code: 'store-failed'") })
+    expect((await inspect(directory, 1, said)).accepted).toBeGreaterThan(10)
   })
 })
