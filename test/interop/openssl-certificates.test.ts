@@ -1,4 +1,5 @@
 // The authority's certificates, requests, bundles and lists, judged by OpenSSL.
+import { X509Certificate } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -177,5 +178,22 @@ describe.skipIf(!OPENSSL)('openssl (skipped: Debian package openssl is missing)'
     expect((await verify('sslserver', '-verify_ip', '::1')).status).toBe(0)
     expect((await verify('sslserver', '-verify_hostname', 'elsewhere.example')).status).not.toBe(0)
     expect((await verify('sslclient')).status).not.toBe(0)
+  })
+
+  it('makes the foreign chain of our recipe, which is genuine and not ours', async () => {
+    const made = await run('sh', ['certs/recipes/test-chain.sh', path('foreign'), 't1'])
+    expect(made.status, made.stderr).toBe(0)
+    const foreign = (name: string) => path(join('foreign', name))
+    const genuine = await openssl(
+      ...['verify', '-x509_strict', '-CAfile', foreign('root.pem'), '-untrusted', foreign('issuing.pem')],
+      ...['-purpose', 'sslclient', foreign('device.pem')],
+    )
+    expect(genuine.status, genuine.stderr).toBe(0)
+    const certificate = new X509Certificate(await readFile(foreign('device.pem')))
+    expect(certificate.subjectAltName).toBe('URI:urn:latchkey:device:t1')
+    expect(house.ca.issuerOf(certificate)).toBeNull()
+    await save('device.pem', await readFile(foreign('device.pem')))
+    expect((await verify('sslclient')).status).not.toBe(0)
+    expect((await run('sh', ['certs/recipes/test-chain.sh', path('foreign')])).status).not.toBe(0)
   })
 })
