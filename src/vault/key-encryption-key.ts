@@ -20,8 +20,8 @@ const INITIAL_VALUE = Buffer.from('a6a6a6a6a6a6a6a6', 'hex')
 const MAXIMUM_FILE_BYTES = 4_096
 
 /**
- * The key in a file: base64 of 32 bytes in one line, mode 0600. With `create` a missing file is made, exclusively; without,
- * it is `vault-key`. A file that its group or the world can read is refused.
+ * The key in a file: base64 of 32 bytes in one line, mode 0600. With `create` (`Vault.isNew`) a missing file is made,
+ * exclusively; without, it is `vault-key`. A file that its group or the world can read is refused.
  */
 export async function fileKey(
   path: string,

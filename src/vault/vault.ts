@@ -50,13 +50,19 @@ export class Vault {
     this.#macRoot = rings.mac
   }
 
+  /** True until it was opened once: only then may a missing key-encryption key be made anew. */
+  static isNew(store: Store): boolean {
+    return KEY_PURPOSES.every(purpose => currentRevision(store, purpose) === 0)
+  }
+
   /** Makes the vault's keys on the first opening. Throws `vault-key` when `kek` is not the one they were wrapped with. */
   static async open(options: { store: Store; kek: KeyEncryptionKey; random: Random }): Promise<Vault> {
     const { store, kek, random } = options
     await store.flush()
-    const purposes = KEY_PURPOSES.filter(purpose => currentRevision(store, purpose) === 0)
-    if (purposes.length === KEY_PURPOSES.length) {
-      const operations: Operation[] = purposes.flatMap(purpose => keyOperations(purpose, newVaultKey(random), kek, 0))
+    if (Vault.isNew(store)) {
+      const operations: Operation[] = KEY_PURPOSES.flatMap(purpose =>
+        keyOperations(purpose, newVaultKey(random), kek, 0),
+      )
       await store.commit(operations, 'fsync')
     }
     const [data, pepper, mac] = await Promise.all([

@@ -27,7 +27,9 @@ describe('opening', () => {
   test('with another key: vault-key, and both keys are named by their ids', async () => {
     const store = await temporaryStore()
     const [right, wrong] = [newKek(), newKek()]
+    expect(Vault.isNew(store)).toBe(true)
     await Vault.open({ store, kek: right, random })
+    expect(Vault.isNew(store)).toBe(false)
     await expect(Vault.open({ store, kek: wrong, random })).rejects.toMatchObject({
       code: 'vault-key',
       message: expect.stringMatching(new RegExp(`${right.id}.*${wrong.id}.*restore`)),
