@@ -203,7 +203,12 @@ export class Audit {
     if (this.#minuteTimer !== null) clearTimeout(this.#minuteTimer)
     this.#decisions.close()
     for (const event of this.#quota.take()) this.#enqueue(event)
-    await this.flush()
+    await this.#flushIfPossible()
+  }
+
+  /** A store that failed has said so to whoever waited; what is on disk can still be read. */
+  async #flushIfPossible(): Promise<void> {
+    await this.flush().catch(() => undefined)
   }
 
   async get(id: number): Promise<AuditRecord | undefined> {
@@ -214,7 +219,7 @@ export class Audit {
 
   /** In the order asked for. Records that cannot be read any more are left out; `verify` names them. */
   async list(query: AuditQuery = {}): Promise<AuditRecord[]> {
-    await this.flush()
+    await this.#flushIfPossible()
     const { after = 0, before = Number.MAX_SAFE_INTEGER, limit = 100, reverse = false } = query
     const records: AuditRecord[] = []
     const from = recordKey(reverse ? before : after)
@@ -228,7 +233,7 @@ export class Audit {
     return records
   }
 
-  /** Walks the whole trail up to the present head. */
+  /** Walks the whole trail up to the present head. Rejects with `store-failed` when the present head never came to disk. */
   async verify(): Promise<Verification> {
     this.#drain()
     const head = this.#head

@@ -110,6 +110,29 @@ describe('the trail', () => {
     expect(await events(audit)).toHaveLength(50)
   })
 
+  test('of a store that failed is still read; what was recorded is counted as lost', async () => {
+    let fail = false
+    const counted: string[] = []
+    const store = await temporaryStore({
+      faults: {
+        beforeWrite() {
+          if (fail) throw new Error('ENOSPC')
+        },
+      },
+    })
+    const vault = await Vault.open({ store, kek, random })
+    const meter: Meter = { count: name => counted.push(name), gauge() {}, observe() {} }
+    const audit = await Audit.open({ store, vault, clock: { now: Date.now }, meter })
+    await audit.commit([], [created('t1')])
+    fail = true
+    await expect(audit.commit([], [created('t2')])).rejects.toMatchObject({ code: 'store-failed' })
+    audit.record(accepted('t1'))
+    expect(await events(audit)).toEqual([created('t1')])
+    await expect(audit.flush()).rejects.toMatchObject({ code: 'store-failed' })
+    await audit.close()
+    expect(counted).toContain('latchkey_audit_lost_total')
+  })
+
   test('goes on after reopening', async () => {
     const directory = await temporaryDirectory()
     for (let round = 1; round <= 3; round++) {
