@@ -137,15 +137,20 @@ export class LevelStore implements Store {
   commit(operations: readonly Operation[], durability: Durability = 'fsync'): Promise<number> {
     if (this.#failure || this.#closing) return Promise.reject(this.#failure ?? closed())
     for (const operation of operations) this.#check(operation)
-    const revision = ++this.#revision
+    const revision = this.#nextRevision()
     const group = this.#gathering
-    if (revision >= this.#revisionCeiling) {
-      this.#revisionCeiling = revision + REVISION_BLOCK
-      group.reserveRevisions(this.#revisionCeiling)
-    }
     group.add(operations, revision, durability === 'fsync', this.#watchers.some)
     this.#schedule(this.#window)
     return group.join(revision)
+  }
+
+  #nextRevision(): number {
+    const revision = ++this.#revision
+    if (revision > this.#revisionCeiling) {
+      this.#revisionCeiling = revision + REVISION_BLOCK
+      this.#gathering.reserveRevisions(this.#revisionCeiling)
+    }
+    return revision
   }
 
   #check(operation: Operation): void {
@@ -235,7 +240,7 @@ export class LevelStore implements Store {
       const iterator = this.#database.keys({ gte: EXPIRY_RANGE_START, lt: expiryRangeEnd(now), limit: SWEEP_CHUNK })
       const indexKeys = await iterator.all()
       if (indexKeys.length === 0 || this.#closing || this.#failure) break
-      const revision = ++this.#revision
+      const revision = this.#nextRevision()
       const watched = this.#watchers.some
       for (const indexKey of indexKeys) {
         const key = keyOfExpiryKey(indexKey)
