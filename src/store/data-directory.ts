@@ -30,8 +30,7 @@ const FORMAT = 1
  */
 export async function openDataDirectory(path: string, { random }: { random: Random }): Promise<DataDirectory> {
   const directory = resolve(path)
-  await makeDirectory(directory)
-  await refuseForeign(directory) // before a lock is written into it
+  refuseForeign(directory, await readOrMake(directory)) // before a lock is written into it
   const lock = await lockDirectory(directory, random)
   try {
     const databasePath = join(directory, DATABASE)
@@ -46,18 +45,19 @@ export async function openDataDirectory(path: string, { random }: { random: Rand
   }
 }
 
-async function makeDirectory(directory: string): Promise<void> {
+/** Names in it; made when absent. */
+async function readOrMake(directory: string): Promise<string[]> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
+    return await readdir(directory)
   } catch (error) {
-    throw new Failure('not-a-data-directory', `the data directory ${directory} cannot be made: ${String(error)}`, {
+    throw new Failure('not-a-data-directory', `the data directory ${directory} cannot be used: ${String(error)}`, {
       cause: error,
     })
   }
 }
 
-async function refuseForeign(directory: string): Promise<void> {
-  const names = await readdir(directory)
+function refuseForeign(directory: string, names: readonly string[]): void {
   if (names.includes(MARKER)) return
   const interrupted = names.includes(UNFINISHED_MARKER)
   const foreign = names.find(

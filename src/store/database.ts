@@ -21,8 +21,7 @@ const openPaths = new Set<string>()
 
 /** Opens the database of a directory, or makes a new one when the directory is absent or empty. */
 export async function openDatabase(directory: string): Promise<OpenedDatabase> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const path = await realpath(directory)
+  const path = await realDirectory(directory)
   if (openPaths.has(path)) {
     throw new Failure('store-locked', `the database ${directory} is open already in this process (pid ${process.pid})`)
   }
@@ -42,6 +41,17 @@ export async function openDatabase(directory: string): Promise<OpenedDatabase> {
   } catch (error) {
     openPaths.delete(path)
     throw error
+  }
+}
+
+async function realDirectory(directory: string): Promise<string> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    return await realpath(directory)
+  } catch (error) {
+    throw new Failure('store-failed', `the database directory ${directory} cannot be used: ${String(error)}`, {
+      cause: error,
+    })
   }
 }
 

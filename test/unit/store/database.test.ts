@@ -45,6 +45,12 @@ describe('a damaged database is refused, never emptied', () => {
     await expect(temporaryStore({ directory })).rejects.toMatchObject({ code: 'store-failed' })
   })
 
+  test('a file in its place', async () => {
+    const directory = join(await temporaryDirectory(), 'db')
+    await writeFile(directory, '')
+    await expect(temporaryStore({ directory })).rejects.toMatchObject({ code: 'store-failed' })
+  })
+
   test('a directory of other files', async () => {
     const directory = await temporaryDirectory()
     await writeFile(join(directory, 'notes.txt'), '')
