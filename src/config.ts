@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { limitsSchema } from './limits.ts'
 import { Failure } from './model/failure.ts'
 import { isIdentifier } from './model/identifier.ts'
 import { readBy } from './model/yaml-schema.ts'
@@ -9,7 +10,6 @@ import { parseYaml } from './model/yaml-source.ts'
 
 const port = z.int().min(0).max(65_535)
 const host = z.string().min(1).max(255)
-const count = z.int().min(1)
 const listener = (defaultHost: string, defaultPort: number) =>
   z
     .union([
@@ -38,40 +38,6 @@ const listeners = z.strictObject({
   coaps: notYet,
   'coap+tcp': notYet,
   'coaps+tcp': notYet,
-})
-
-/** Every bound of the broker. A metric counts how often each is met. */
-const limits = z.strictObject({
-  maxKeepAlive: count
-    .max(65_535)
-    .default(1200)
-    .describe('Seconds; MQTT 5 clients that ask for more (or none) are told this one.'),
-  receiveMaximum: count.max(65_535).default(100).describe('QoS 1 and 2 messages a client may have in flight to us.'),
-  maximumPacketSize: count.min(1024).max(268_435_460).default(1_048_576).describe('Bytes of one MQTT packet.'),
-  topicAliasMaximum: z.int().min(0).max(65_535).default(10).describe('Topic aliases a client may set.'),
-  sessionExpiry: z
-    .int()
-    .min(0)
-    .max(0xffffffff)
-    .default(604_800)
-    .describe('Seconds; the longest Session Expiry Interval granted.'),
-  connectBytes: count.min(256).default(65_536).describe('Bytes of a packet before the client is authenticated.'),
-  connectTimeout: count.default(10).describe('Seconds from the open connection to an accepted CONNECT.'),
-  handshakeTimeout: count.default(10).describe('Seconds for a TLS or WebSocket handshake.'),
-  connections: count.default(100_000).describe('Open connections on all MQTT listeners.'),
-  connectionsPerAddress: count.default(10_000).describe('Open connections from one address on one listener.'),
-  outQueueBytes: count
-    .min(4096)
-    .default(1_048_576)
-    .describe('Bytes waiting for one slow reader; beyond it QoS 0 is dropped and QoS 1 and 2 wait.'),
-  maximumQueued: count.default(10_000).describe('QoS 1 and 2 messages waiting for one session.'),
-  outstanding: count.default(512).describe('Messages of one client inside the engine before its socket is paused.'),
-  subscriptions: count.default(1000).describe('Subscriptions of one session.'),
-  retainedMessages: count.default(1_000_000).describe('Retained messages.'),
-  retainedBytes: count.default(268_435_456).describe('Bytes of all retained messages.'),
-  failuresPerMinute: count.default(60).describe('Failed authentications of one address before it has to wait.'),
-  tokenBytes: count.default(8192).describe('Bytes of a JWT.'),
-  requestBytes: count.min(1024).default(2_097_152).describe('Bytes of an HTTP request body.'),
 })
 
 const identifier = z.string().refine(isIdentifier, 'must be 1 to 64 letters, digits, . _ : or -')
@@ -114,7 +80,7 @@ export const configurationSchema = z.strictObject({
         .describe('The key-encryption key. Default <data>/vault.key. Keep a copy apart from backups.'),
     })
     .prefault({}),
-  limits: limits.prefault({}),
+  limits: limitsSchema.prefault({}),
   durability: z
     .enum(['fsync', 'write'])
     .default('fsync')
@@ -126,7 +92,6 @@ export const configurationSchema = z.strictObject({
 
 export type ConfigurationInput = z.input<typeof configurationSchema>
 export type Configuration = z.output<typeof configurationSchema>
-export type Limits = Configuration['limits']
 
 /** Reads a configuration file. Relative paths in it count from the working directory. Throws `invalid-configuration`. */
 export async function readConfigurationFile(file: string): Promise<Configuration> {

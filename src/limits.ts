@@ -1,0 +1,45 @@
+// Every bound of the broker under one name, with the default of the room that keeps it.
+import { z } from 'zod'
+import { DEFAULT_AUDIT_LIMITS } from './audit/audit.ts'
+import { AUTHENTICATION_LIMITS } from './auth/limits.ts'
+import { BUS_LIMITS } from './bus/limits.ts'
+import { ENROLMENT_LIMITS } from './enrolment/enrolment-input.ts'
+import { DEFAULT_HTTP_LIMITS } from './http/listener.ts'
+import { ADMISSION_LIMITS } from './mqtt/admission.ts'
+import { MQTT_LIMITS } from './mqtt/limits.ts'
+import { LISTENER_LIMITS } from './mqtt/peer-socket.ts'
+import { DEFAULT_REGISTRY_LIMITS } from './registry/limits.ts'
+
+type Numbers<T> = { readonly [K in keyof T]: z.ZodDefault<z.ZodNumber> }
+
+/** A whole number from 1 for each, unless the protocol says otherwise. */
+function bounds<T extends object>(defaults: T, special: Partial<Record<keyof T, z.ZodNumber>> = {}): Numbers<T> {
+  const shape: Record<string, z.ZodDefault<z.ZodNumber>> = {}
+  for (const [name, value] of Object.entries(defaults)) {
+    shape[name] = (special[name as keyof T] ?? z.int().min(1)).default(value as number)
+  }
+  return shape as Numbers<T>
+}
+
+const uint16 = z.int().min(1).max(65_535)
+
+/** MQTT and the bus stand at the top; other rooms have a section of their own. */
+export const limitsSchema = z.strictObject({
+  ...bounds(
+    { ...MQTT_LIMITS, ...ADMISSION_LIMITS, ...LISTENER_LIMITS, ...BUS_LIMITS },
+    {
+      maxKeepAlive: uint16.describe('Seconds; MQTT 5 clients that ask for more, or for none, are told this one.'),
+      receiveMaximum: uint16.describe('QoS 1 and 2 messages a client may have in flight to us.'),
+      topicAliasMaximum: z.int().min(0).max(65_535).describe('Topic aliases a client may set.'),
+      maximumPacketSize: z.int().min(1024).max(268_435_460).describe('Bytes of one MQTT packet.'),
+      sessionExpiry: z.int().min(0).max(0xffff_ffff).describe('Seconds; the longest Session Expiry Interval granted.'),
+    },
+  ),
+  http: z.strictObject(bounds(DEFAULT_HTTP_LIMITS)).prefault({}),
+  authentication: z.strictObject(bounds(AUTHENTICATION_LIMITS)).prefault({}),
+  registry: z.strictObject(bounds(DEFAULT_REGISTRY_LIMITS)).prefault({}),
+  enrolment: z.strictObject(bounds(ENROLMENT_LIMITS)).prefault({}),
+  audit: z.strictObject(bounds(DEFAULT_AUDIT_LIMITS)).prefault({}),
+})
+
+export type Limits = z.output<typeof limitsSchema>
