@@ -4,7 +4,7 @@ import { isAttributeValue } from '../model/identifier.ts'
 import type { Subject } from '../model/principal.ts'
 import { isTopicName, levelsMatch, parseFilter } from '../model/topic.ts'
 import { nameMatches } from './concrete-rule.ts'
-import { earlier, type Facts, nextTurn, type Qos, unmet } from './conditions.ts'
+import { earlier, type Facts, factsOf, nextTurn, type Qos, unmet } from './conditions.ts'
 import { longestOf, representatives } from './containment.ts'
 import { forbidden, permitted, refused } from './outcome.ts'
 import { variableValue } from './pattern.ts'
@@ -60,14 +60,14 @@ export class BoundRules {
     this.#index.publish.forbid.matching(levels, this.#bindings, speaking)
     this.#index.publish.permit.matching(levels, this.#bindings, speaking)
     const scoped = this.#scope !== null && this.#publishScopes.some(filter => levelsMatch(filter, levels))
-    return this.#one(speaking, scoped, { qos: request.qos ?? 0, retain: request.retain ?? false }, context)
+    return this.#one(speaking, scoped, factsOf(request), context)
   }
 
   #named(request: Request, context: Context): Decision {
     const rules = request.action === 'enrol' ? this.#index.enrol : this.#index.administer
     const speaking = rules.filter(rule => rule.names.some(name => nameMatches(name, request.target)))
     const scoped = request.action === 'administer' && (this.#scope?.administer.has(request.target) ?? false)
-    return this.#one(speaking, scoped, { qos: 0, retain: false }, context)
+    return this.#one(speaking, scoped, factsOf(request), context)
   }
 
   #one(speaking: readonly PlacedRule[], scoped: boolean, facts: Facts, context: Context): Decision {
@@ -99,7 +99,7 @@ export class BoundRules {
     const until = topics.reduce((turn, { rules }) => earlier(turn, turnOf(rules, context)), turnOf(forbids, context))
 
     const atQos = (qos: Qos): Decision => {
-      const facts = { qos, retain: false }
+      const facts = { qos, retain: null }
       const refusal = firstInForce(forbids, 'forbid', facts, context)
       if (refusal) return forbidden(refusal.reference, until)
       const first = firstInForce(topics[0]?.rules ?? [], 'permit', facts, context)
@@ -130,7 +130,7 @@ export class BoundRules {
     this.#index.receive.forbid.matching(topic.split('/'), this.#bindings, narrowing)
     if (narrowing.length === 0) return readable
     const until = earlier(readable.until, turnOf(narrowing, context))
-    const forbid = readable.permit ? firstInForce(narrowing, 'forbid', { qos: 0, retain: false }, context) : null
+    const forbid = readable.permit ? firstInForce(narrowing, 'forbid', factsOf(request), context) : null
     return forbid ? forbidden(forbid.reference, until) : { ...readable, until }
   }
 }

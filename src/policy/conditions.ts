@@ -1,5 +1,5 @@
 import type { CredentialKind } from '../model/credential.ts'
-import type { Context } from '../model/decision.ts'
+import type { Context, Request } from '../model/decision.ts'
 import type { Transport } from '../model/transport.ts'
 import { isInside, type Network } from './network.ts'
 import { isWithin, nextChange, type TimeWindow } from './time-window.ts'
@@ -16,15 +16,19 @@ export interface Conditions {
   readonly time: TimeWindow | null
 }
 
-/** What a request says of itself: for a subscription, the QoS that would be granted. */
+/** What a request says of itself (for a subscription, the QoS that would be granted); null where it does not say. */
 export interface Facts {
-  readonly qos: Qos
-  readonly retain: boolean
+  readonly qos: Qos | null
+  readonly retain: boolean | null
+}
+
+export function factsOf({ qos, retain }: Request): Facts {
+  return { qos: qos ?? null, retain: retain ?? null }
 }
 
 /**
- * The first condition that does not hold, or null when all do. `unknown` is the answer where the context cannot tell
- * (an address that is no IP address): false for a permit and true for a forbid, so that doubt always closes.
+ * The first condition that does not hold, or null when all do. `unknown` is the answer where nobody can tell (no QoS
+ * was named, an address is no IP address): false for a permit and true for a forbid, so that doubt always closes.
  */
 export function unmet(
   when: Conditions | null,
@@ -33,8 +37,8 @@ export function unmet(
   unknown: boolean,
 ): keyof Conditions | null {
   if (when === null) return null
-  if (when.qos !== null && !when.qos.includes(facts.qos)) return 'qos'
-  if (when.retain !== null && when.retain !== facts.retain) return 'retain'
+  if (when.qos !== null && !(facts.qos === null ? unknown : when.qos.includes(facts.qos))) return 'qos'
+  if (when.retain !== null && !(facts.retain === null ? unknown : when.retain === facts.retain)) return 'retain'
   if (when.credential !== null && (context.credential === null || !when.credential.includes(context.credential))) {
     return 'credential'
   }

@@ -3,7 +3,7 @@ import type { Action, Context, Decision, Request } from '../model/decision.ts'
 import type { Subject } from '../model/principal.ts'
 import { isTopicName, matches, parseFilter } from '../model/topic.ts'
 import { type ConcreteRule, concreteRules, nameMatches, ruleIsAbout } from './concrete-rule.ts'
-import { earlier, type Facts, nextTurn, type Qos, unmet } from './conditions.ts'
+import { earlier, type Facts, factsOf, nextTurn, type Qos, unmet } from './conditions.ts'
 import { contains, intersects, longestOf, representatives } from './containment.ts'
 import { forbidden, permitted, refused } from './outcome.ts'
 import type { PlacedRule, Policy } from './policy.ts'
@@ -42,7 +42,7 @@ function decidePublish(rules: readonly ConcreteRule[], scope: ScopeGrant | null,
     about('publish', rules).filter(rule => rule.filters.some(filter => matches(filter, topic))),
     scope?.publish.some(filter => matches(filter, topic)) ?? false,
     scope,
-    { qos: request.qos ?? 0, retain: request.retain ?? false },
+    factsOf(request),
     context,
   )
 }
@@ -53,7 +53,7 @@ function decideNamed(rules: readonly ConcreteRule[], scope: ScopeGrant | null, r
     about(request.action, rules).filter(rule => rule.names.some(name => nameMatches(name, request.target))),
     request.action === 'administer' && (scope?.administer.has(request.target) ?? false),
     scope,
-    { qos: 0, retain: false },
+    factsOf(request),
     context,
   )
 }
@@ -95,7 +95,7 @@ function decideSubscribe(rules: readonly ConcreteRule[], scope: ScopeGrant | nul
   const until = turnOf([...forbids, ...covering], context)
 
   const atQos = (qos: Qos): Decision => {
-    const facts = { qos, retain: false }
+    const facts = { qos, retain: null }
     const forbid = forbids.find(rule => inForce(rule, 'forbid', facts, context))
     if (forbid) return forbidden(forbid.reference, until)
     const held = permits.filter(rule => inForce(rule, 'permit', facts, context))
@@ -118,7 +118,7 @@ function decideReceive(rules: readonly ConcreteRule[], scope: ScopeGrant | null,
   const readable = decideSubscribe(rules, scope, { action: 'subscribe', target: topic, qos: 2 }, context)
   const narrowing = about('receive', rules).filter(rule => rule.filters.some(filter => matches(filter, topic)))
   const until = earlier(readable.until, turnOf(narrowing, context))
-  const forbid = narrowing.find(rule => inForce(rule, 'forbid', { qos: 0, retain: false }, context))
+  const forbid = narrowing.find(rule => inForce(rule, 'forbid', factsOf(request), context))
   if (readable.permit && forbid) return forbidden(forbid.reference, until)
   return { ...readable, until }
 }

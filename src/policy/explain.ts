@@ -68,12 +68,11 @@ function consider(rule: ConcreteRule, request: Request, context: Context): Consi
 }
 
 function conditionOf(rule: ConcreteRule, request: Request, context: Context): keyof Conditions | null {
-  const qos = request.qos ?? (request.action === 'publish' ? 0 : 2)
+  const { action, qos = null, retain = null } = request
   // A subscription may be granted at any lower QoS: the rule counts if it holds at one of them.
-  const tried = request.action === 'publish' ? [qos] : ([2, 1, 0] as const).filter(each => each <= qos)
-  const found = tried.map(each =>
-    unmet(rule.when, { qos: each, retain: request.retain ?? false }, context, rule.effect === 'forbid'),
-  )
+  const lower = ([2, 1, 0] as const).filter(each => each <= (qos ?? 2))
+  const tried = ruleIsAbout(rule, 'subscribe') && action !== 'publish' ? lower : [qos]
+  const found = tried.map(each => unmet(rule.when, { qos: each, retain }, context, rule.effect === 'forbid'))
   return found.includes(null) ? null : (found[0] ?? null)
 }
 

@@ -11,8 +11,8 @@ const KEYS = ['qos', 'retain', 'credential', 'transport', 'network', 'time'] as 
 
 /** Conditions that mean nothing for some kinds of rules are refused there, so that none is believed to protect. */
 const ONLY_FOR: Partial<Record<(typeof KEYS)[number], readonly RuleKind[]>> = {
-  qos: ['publish', 'subscribe', 'allow'],
-  retain: ['publish'],
+  qos: ['publish', 'subscribe', 'receive', 'allow'],
+  retain: ['publish', 'receive'],
 }
 
 export function parseConditions(value: YamlValue, what: string, kind: RuleKind): Conditions {

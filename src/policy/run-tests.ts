@@ -33,7 +33,8 @@ function runTest(policy: Policy, test: PolicyTest, lookup: SubjectLookup): TestR
     return { ...told, ok: false, decision: null, problem }
   }
   const { action, target, qos, retain, credential, transport, address, at } = test
-  const request = { action, target, retain, ...(qos === null ? {} : { qos }) }
+  // A test that names no QoS publishes with 0 and subscribes with whatever it may get.
+  const request = { action, target, retain, ...(action === 'subscribe' && qos === null ? {} : { qos: qos ?? 0 }) }
   const decision = decide(policy, subject, test.scopes, request, { credential, transport, address, now: at })
   const problem = judge(test, decision)
   return { ...told, ok: problem === null, decision, problem }

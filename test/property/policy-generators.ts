@@ -38,12 +38,11 @@ const listOf = <T>(values: readonly T[]): fc.Arbitrary<T[]> => fc.subarray([...v
 const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
 
-const conditions = (kind: string): fc.Arbitrary<object | undefined> => {
-  const topics = kind === 'publish' || kind === 'subscribe' || kind === 'allow'
-  return fc.option(
+const conditions = (kind: string): fc.Arbitrary<object | undefined> =>
+  fc.option(
     fc.record({
-      qos: topics ? rarely(listOf([0, 1, 2])) : fc.constant(undefined),
-      retain: kind === 'publish' ? rarely(fc.boolean()) : fc.constant(undefined),
+      qos: kind === 'enrol' || kind === 'administer' ? fc.constant(undefined) : rarely(listOf([0, 1, 2])),
+      retain: kind === 'publish' || kind === 'receive' ? rarely(fc.boolean()) : fc.constant(undefined),
       credential: rarely(listOf(['x509', 'psk', 'secret'])),
       transport: rarely(listOf(['mqtt', 'mqtts', 'wss'])),
       network: rarely(listOf(['10.0.0.0/8', '192.168.0.0/16', 'fd00::/8'])),
@@ -57,7 +56,6 @@ const conditions = (kind: string): fc.Arbitrary<object | undefined> => {
     }),
     { nil: undefined, freq: 2 },
   )
-}
 
 const NAMES = {
   enrol: ['*', 'lamp', 'plug'],
@@ -135,22 +133,41 @@ export const context: fc.Arbitrary<Context> = fc.record({
   now: fc.integer({ min: 0, max: 7 * 24 * 60 }).map(minute => Date.UTC(2026, 0, 4) + minute * 60_000),
 })
 
-/** Every way to ask about these targets. */
+const NAMED_TARGETS = [
+  '*',
+  'lamp',
+  'plug',
+  'lock',
+  'devices:read',
+  'devices:write',
+  'audit:read',
+  'keys:write',
+  'x',
+  '',
+]
+/** With and without what a request may leave unsaid. */
+const DETAILS: readonly Partial<Request>[] = [
+  {},
+  ...([0, 1, 2] as const).flatMap(qos => [
+    { qos, retain: false },
+    { qos, retain: true },
+  ]),
+]
+
+/** Every way to ask about these targets, and some targets that are none. */
 export function requestsAbout(topics: readonly string[], filters: readonly string[]): Request[] {
-  const qos = [0, 1, 2] as const
-  const names = ['*', 'lamp', 'plug', 'lock', 'devices:read', 'devices:write', 'audit:read', 'keys:write', 'x', '']
+  const shared = filters.map(filter => `$share/g/${filter}`)
+  const odd = ['a/#/b', '', '$share', '$share/g/a', '$share/+/a']
   return [
-    ...[...topics, 'a/+', '', '$share/g/a'].flatMap(target =>
-      qos.flatMap(level => [false, true].map((retain): Request => ({ action: 'publish', target, qos: level, retain }))),
-    ),
-    ...[...topics, ...filters, ...filters.map(filter => `$share/g/${filter}`), 'a/#/b', '$share', '$share/+/a'].flatMap(
-      target => [
-        { action: 'subscribe', target } as const,
-        ...qos.map(q => ({ action: 'subscribe', target, qos: q }) as const),
-      ],
-    ),
-    ...[...topics, '$share', '$share/g/a', 'a/#'].map((target): Request => ({ action: 'receive', target })),
-    ...names.flatMap((target): Request[] => [
+    ...[...topics, 'a/+', ...odd].flatMap(target => [
+      ...DETAILS.map((detail): Request => ({ action: 'publish', target, ...detail })),
+      ...DETAILS.map((detail): Request => ({ action: 'receive', target, ...detail })),
+    ]),
+    ...[...topics, ...filters, ...shared, ...odd].flatMap((target): Request[] => [
+      { action: 'subscribe', target },
+      ...([0, 1, 2] as const).map(qos => ({ action: 'subscribe' as const, target, qos })),
+    ]),
+    ...NAMED_TARGETS.flatMap((target): Request[] => [
       { action: 'enrol', target },
       { action: 'administer', target },
     ]),

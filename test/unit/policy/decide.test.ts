@@ -241,10 +241,9 @@ describe('conditions', () => {
     const policy = policyWith([
       '{ id: a, publish: "a", when: { qos: [0, 1], retain: false, credential: x509, transport: [mqtts, wss], network: 192.168.0.0/16 } }',
     ])
-    expect(permits(policy, publish('a', { qos: 1 }))).toBe(true)
-    expect(permits(policy, publish('a'))).toBe(true)
-    expect(permits(policy, publish('a', { qos: 2 }))).toBe(false)
-    expect(permits(policy, publish('a', { retain: true }))).toBe(false)
+    expect(permits(policy, publish('a', { qos: 1, retain: false }))).toBe(true)
+    expect(permits(policy, publish('a', { qos: 2, retain: false }))).toBe(false)
+    expect(permits(policy, publish('a', { qos: 1, retain: true }))).toBe(false)
     const elsewhere: Partial<Context>[] = [
       { credential: 'secret' },
       { credential: null },
@@ -252,7 +251,9 @@ describe('conditions', () => {
       { address: '10.0.0.1' },
       { address: 'unknown' },
     ]
-    for (const other of elsewhere) expect(permits(policy, publish('a'), { ...NOON, ...other })).toBe(false)
+    for (const other of elsewhere) {
+      expect(permits(policy, publish('a', { qos: 1, retain: false }), { ...NOON, ...other })).toBe(false)
+    }
   })
 
   test('a forbid whose condition does not hold forbids nothing', () => {
@@ -270,6 +271,16 @@ describe('conditions', () => {
     )
     expect(permits(policy, publish('lock'))).toBe(true)
     expect(permits(policy, publish('lock'), { ...NOON, address: '' })).toBe(false)
+  })
+
+  test('what a request leaves unsaid closes a forbid as well as a permit', () => {
+    const policy = policyWith(
+      ['{ id: a, publish: "a", when: { qos: 0 } }', '{ id: b, allow: "b" }'],
+      ['{ id: f, publish: "b", when: { retain: true } }', '{ id: r, receive: "b", when: { qos: 2 } }'],
+    )
+    expect([permits(policy, publish('a', { qos: 0 })), permits(policy, publish('a'))]).toEqual([true, false])
+    expect([permits(policy, publish('b', { retain: false })), permits(policy, publish('b'))]).toEqual([true, false])
+    expect([permits(policy, { ...receive('b'), qos: 1 }), permits(policy, receive('b'))]).toEqual([true, false])
   })
 
   test('a time window says when the answer will change', () => {

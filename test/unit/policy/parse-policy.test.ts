@@ -107,7 +107,12 @@ describe('parsePolicy', () => {
     [rule('{ id: a, publish: "a", when: { qos: 3 } }'), 5, 45, 'must be 0, 1 or 2'],
     [rule('{ id: a, publish: "a", when: { qos: [] } }'), 5, 45, 'empty list and would never hold'],
     [rule('{ id: a, publish: "a", when: { retain: 1 } }'), 5, 48, 'must be true or false'],
-    [rule('{ id: a, subscribe: "a", when: { retain: true } }'), 5, 50, 'retain means something for publish rules only'],
+    [
+      rule('{ id: a, subscribe: "a", when: { retain: true } }'),
+      5,
+      50,
+      'retain means something for publish, receive rules only',
+    ],
     [rule('{ id: a, enrol: "*", when: { qos: 1 } }'), 5, 43, 'qos means something for'],
     [rule('{ id: a, publish: "a", when: { credential: password } }'), 5, 52, 'must be one of x509, secret'],
     [rule('{ id: a, publish: "a", when: { transport: [tls] } }'), 5, 52, 'must be one of mqtt, mqtts'],
