@@ -1,4 +1,5 @@
-// DER writing (X.690), for what must be fast (certificate revocation lists). Reading is left to the ASN.1 libraries.
+// DER (X.690): writing, for what must be fast (certificate revocation lists), and splitting strictly into elements, because
+// the ASN.1 libraries forgive what a request must not get away with. What is inside the elements is theirs to read.
 
 /** Tag, length in the shortest form (X.690 10.1), contents. */
 export function element(tag: number, ...contents: readonly Buffer[]): Buffer {
@@ -44,6 +45,46 @@ export function time(at: number): Buffer {
   return Number(digits.slice(0, 4)) < 2050
     ? element(0x17, Buffer.from(`${digits.slice(2)}Z`, 'latin1'))
     : element(0x18, Buffer.from(`${digits}Z`, 'latin1'))
+}
+
+export interface Element {
+  readonly tag: number
+  readonly contents: Buffer
+  /** Tag, length and contents. */
+  readonly whole: Buffer
+}
+
+/** More than any certificate request needs. */
+const MAXIMUM_DEPTH = 24
+
+/**
+ * The elements that fill these bytes exactly, each of definite, shortest length (X.690 10.1), and so on inside every
+ * constructed one; null otherwise, and for tags above 30.
+ */
+export function readElements(bytes: Buffer, depth = 0): Element[] | null {
+  if (depth > MAXIMUM_DEPTH) return null
+  const elements: Element[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const element = readElement(bytes.subarray(at))
+    if (!element) return null
+    if ((element.tag & 0x20) !== 0 && !readElements(element.contents, depth + 1)) return null
+    elements.push(element)
+    at += element.whole.length
+  }
+  return elements
+}
+
+function readElement(bytes: Buffer): Element | null {
+  const [tag, first] = bytes
+  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) return null
+  const lengthBytes = first < 0x80 ? 0 : first & 0x7f
+  const start = 2 + lengthBytes
+  // 0x80 would be indefinite; more than three bytes of length are more than we ever take
+  if (first === 0x80 || lengthBytes > 3 || bytes.length < start) return null
+  const length = lengthBytes === 0 ? first : bytes.readUIntBE(2, lengthBytes)
+  const shortest = lengthBytes === 0 || (length >= 0x80 && bytes[2] !== 0)
+  if (!shortest || bytes.length < start + length) return null
+  return { tag, contents: bytes.subarray(start, start + length), whole: bytes.subarray(0, start + length) }
 }
 
 function lengthOf(length: number): Buffer {

@@ -12,13 +12,13 @@ import { EXTENDED_KEY_USAGES, KEY_USAGES, type Profile } from './profiles.ts'
 export const DEVICE_URI = 'urn:latchkey:device:'
 export const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
-/** Half-open in spirit, inclusive in the certificate: whole seconds, as milliseconds since the epoch. */
+/** Whole seconds, as milliseconds since the epoch. */
 export interface Validity {
   readonly notBefore: number
   readonly notAfter: number
 }
 
-/** Whoever signs: an authority, or a new root signing itself. */
+/** Whoever signs: an authority, or a new root for itself. */
 export interface Issuer extends Validity {
   readonly id: string
   /** Subject of the issuer, DER. */
@@ -95,7 +95,7 @@ export function validityOf(
   return { notBefore: Math.max(notBefore, issuer.notBefore), notAfter: Math.min(notAfter, issuer.notAfter) }
 }
 
-/** Signs; `issuer` null means that the certificate signs itself with `own`. */
+/** Signs with the issuer's key; a root is its own issuer. */
 export async function signCertificate(plan: CertificatePlan, issuer: Issuer): Promise<Certificate> {
   const { profile } = plan
   const signed = await x509.X509CertificateGenerator.create({

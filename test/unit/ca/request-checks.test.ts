@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toPem } from '../../../src/ca/pem.ts'
 import { loadProfiles } from '../../../src/ca/profiles.ts'
@@ -104,11 +105,35 @@ describe('a request is refused', () => {
 
   it('for any bit changed in what was signed', () => {
     const der = requestDer({ keys, commonNames: ['t1'] })
-    for (let at = 0; at < der.length; at += 7) {
+    for (let at = 0; at < der.length; at++) {
       const flipped = Buffer.from(der)
       flipped[at] = (flipped[at] ?? 0) ^ 0x10
       expect(refused(flipped), `bit at ${at}`).not.toBeNull()
     }
+  })
+
+  it('with one failure and no other error, whatever bytes it is made of', () => {
+    const good = requestDer({ keys, commonNames: ['t1'], extensions: [asking.names(OWN), asking.keyUsage(0)] })
+    const change = fc.tuple(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }))
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), changes => {
+        const bytes = Buffer.from(good)
+        for (const [at, bits] of changes) bytes[at] = (bytes[at] ?? 0) ^ bits
+        // `refused` itself fails on anything but `invalid-csr`
+        if (!bytes.equals(good)) expect(refused(bytes)).not.toBeNull()
+      }),
+      { numRuns: 2000 },
+    )
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
+        expect(refused(Buffer.from(bytes))).not.toBeNull()
+        expect(refused(Buffer.from(bytes).toString('base64'))).not.toBeNull()
+        expect(
+          refused(Buffer.concat([Buffer.from([0x30, 0x82, bytes.length >> 8, bytes.length & 255]), bytes])),
+        ).not.toBeNull()
+      }),
+      { numRuns: 500 },
+    )
   })
 
   it('when it is cut, followed by more, too large, twice there, or something else', () => {
