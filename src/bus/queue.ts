@@ -1,0 +1,171 @@
+// What waits for one session at QoS 1 and 2, in order, until its receiver has acknowledged it.
+import type { Message } from './message.ts'
+import type { StoredDelivery } from './stored-message.ts'
+
+/** Bounds on what waits for one session. */
+export interface QueueLimits {
+  /** Messages that wait or are in flight. */
+  readonly maximumQueued: number
+  /** Their bytes. */
+  readonly maximumQueuedBytes: number
+}
+
+/** What a queue needs from where it lies. */
+export interface QueueStore {
+  /** For deletions that nobody waits for. */
+  remove(sequence: number): void
+  /** Resolves when the release is durable. */
+  release(sequence: number): Promise<void>
+}
+
+/** One message for one session. `sequence` orders the queue and, in MQTT, fixes the packet identifier. */
+export class QueueEntry implements StoredDelivery {
+  readonly sequence: number
+  readonly qos: 1 | 2
+  readonly retain: boolean
+  readonly identifiers: readonly number[]
+  /** Outlives the process. */
+  readonly durable: boolean
+  readonly size: number
+  /** null once released: only the identifier is left of the exchange. */
+  message: Message | null
+  /** As long as this is the epoch its owner may have it; -1 = to be decided before it leaves. */
+  permittedAt: number
+  /** Has left at least once. */
+  sent = false
+  /** QoS 2: the receiver has it, only its identifier is still to be released (MQTT 5, 4.3.3). */
+  released = false
+  /** In the store, or on the way there. */
+  stored = false
+  finished = false
+  onFinished: (() => void) | null = null
+
+  constructor(fields: StoredDelivery & { sequence: number; message: Message | null; durable: boolean; epoch: number }) {
+    this.sequence = fields.sequence
+    this.message = fields.message
+    this.qos = fields.qos
+    this.retain = fields.retain
+    this.identifiers = fields.identifiers
+    this.durable = fields.durable
+    this.size = fields.message?.size ?? 0
+    this.permittedAt = fields.epoch
+  }
+}
+
+export class Queue {
+  readonly #store: QueueStore
+  readonly #limits: QueueLimits
+  #waiting: (QueueEntry | undefined)[] = []
+  #head = 0
+  #sequence = 0
+  #count = 0
+  #bytes = 0
+
+  constructor(store: QueueStore, limits: QueueLimits) {
+    this.#store = store
+    this.#limits = limits
+  }
+
+  /** Entries reserved and not finished. */
+  get count(): number {
+    return this.#count
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get isFull(): boolean {
+    return this.#count >= this.#limits.maximumQueued || this.#bytes >= this.#limits.maximumQueuedBytes
+  }
+
+  /** Nothing waits to leave. */
+  get isEmpty(): boolean {
+    return this.#head === this.#waiting.length
+  }
+
+  /** A place that no entry will have. */
+  nextSequence(): number {
+    return ++this.#sequence
+  }
+
+  /** Takes a place; the entry may leave after `add`, which is when it is durable, if it has to be. */
+  reserve(message: Message, delivery: StoredDelivery, durable: boolean, epoch: number): QueueEntry {
+    const entry = new QueueEntry({ ...delivery, sequence: this.nextSequence(), message, durable, epoch })
+    this.#count++
+    this.#bytes += entry.size
+    return entry
+  }
+
+  add(entry: QueueEntry): void {
+    this.#waiting.push(entry)
+  }
+
+  /** The next entry that may leave. */
+  peek(): QueueEntry | undefined {
+    return this.#waiting[this.#head]
+  }
+
+  /** Takes the entry that `peek` showed out of the queue; whoever takes it finishes it or puts it back. */
+  shift(): void {
+    this.#waiting[this.#head++] = undefined
+    if (this.#head === this.#waiting.length) this.#waiting = []
+    else if (this.#head > 4096) this.#waiting = this.#waiting.slice(this.#head)
+    else return
+    this.#head = 0
+  }
+
+  /** Unfinished entries of a receiver that is gone: they leave again first, in their old order [MQTT-4.4.0-1]. */
+  putBack(entries: readonly QueueEntry[]): void {
+    if (entries.length === 0) return
+    const inOrder = [...entries].sort((a, b) => a.sequence - b.sequence)
+    this.#waiting = [...inOrder, ...this.#waiting.slice(this.#head)]
+    this.#head = 0
+  }
+
+  /** Somebody else speaks for the session: everything that waits is decided again before it leaves. */
+  forgetPermits(): void {
+    for (const entry of this.#waiting) if (entry !== undefined) entry.permittedAt = -1
+  }
+
+  /** An entry read from the store at start-up, in order of sequence. */
+  restore(entry: QueueEntry): void {
+    this.#sequence = Math.max(this.#sequence, entry.sequence)
+    this.#count++
+    this.#bytes += entry.size
+    this.#waiting.push(entry)
+  }
+
+  /** QoS 2: the receiver has the message. Resolves when that is durable, null when it need not be. */
+  release(entry: QueueEntry): Promise<void> | null {
+    entry.released = true
+    entry.message = null
+    return entry.stored ? this.#store.release(entry.sequence) : null
+  }
+
+  /** Acknowledged, expired or refused. */
+  finish(entry: QueueEntry): void {
+    if (entry.finished) return
+    entry.finished = true
+    entry.message = null
+    this.#count--
+    this.#bytes -= entry.size
+    if (entry.stored) this.#store.remove(entry.sequence)
+    entry.onFinished?.()
+  }
+
+  /** The session has ended: nothing leaves or is written any more. Returns the sequence numbers that lie in the store. */
+  abandon(): number[] {
+    const stored: number[] = []
+    for (let i = this.#head; i < this.#waiting.length; i++) {
+      const entry = this.#waiting[i]
+      if (entry === undefined) continue
+      if (entry.stored) stored.push(entry.sequence)
+      entry.finished = true
+      entry.onFinished?.()
+    }
+    this.#waiting = []
+    this.#head = this.#count = this.#bytes = 0
+    return stored
+  }
+}

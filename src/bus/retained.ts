@@ -1,0 +1,94 @@
+import type { Clock } from '../model/clock.ts'
+import { Failure } from '../model/failure.ts'
+import type { Meter } from '../model/meter.ts'
+import type { Operation } from '../store/store.ts'
+import { retainedKey } from './keys.ts'
+import type { Message } from './message.ts'
+import { encodeMessage } from './stored-message.ts'
+import { TopicTree } from './topic-tree.ts'
+
+export interface RetainedLimits {
+  readonly retainedMessages: number
+  readonly retainedBytes: number
+}
+
+/** The last retained message of each topic (MQTT 5, 3.3.1.3): in memory; the store keeps a copy. */
+export class Retained {
+  readonly #clock: Clock
+  readonly #limits: RetainedLimits
+  readonly #messages = new TopicTree<Message>()
+  #bytes = 0
+
+  constructor(clock: Clock, meter: Meter, limits: RetainedLimits) {
+    this.#clock = clock
+    this.#limits = limits
+    meter.gauge('latchkey_retained_messages', 'Retained messages', () => this.#messages.size)
+    meter.gauge('latchkey_retained_bytes', 'Bytes of retained messages', () => this.#bytes)
+  }
+
+  get size(): number {
+    return this.#messages.size
+  }
+
+  /** Throws `quota-exceeded` when there is no room for it. */
+  checkRoom(message: Message): void {
+    if (message.payload.length === 0 || this.#hasRoom(message)) return
+    this.#removeExpired()
+    if (this.#hasRoom(message)) return
+    throw new Failure(
+      'quota-exceeded',
+      'There is no room for another retained message; raise limits.retainedMessages or limits.retainedBytes.',
+    )
+  }
+
+  /** Replaces what the topic held, or clears it when the payload is empty [MQTT-3.3.1-6] [MQTT-3.3.1-7]. */
+  set(message: Message): Operation {
+    const { topic, payload, expiresAt } = message
+    if (payload.length === 0) {
+      this.#delete(topic)
+      return { del: retainedKey(topic) }
+    }
+    this.restore(message.detached())
+    return { put: retainedKey(topic), value: encodeMessage(message), ...(expiresAt !== null && { expiresAt }) }
+  }
+
+  /** The same without writing, for start-up. */
+  restore(message: Message): void {
+    const before = this.#messages.set(message.topic, message)
+    this.#bytes += message.size - (before?.size ?? 0)
+  }
+
+  get(topic: string): Message | undefined {
+    const message = this.#messages.get(topic)
+    return message === undefined || this.#removeIfExpired(message) ? undefined : message
+  }
+
+  *match(filter: string): Generator<Message> {
+    const now = this.#clock.now()
+    for (const message of this.#messages.match(filter)) if (!message.hasExpired(now)) yield message
+  }
+
+  #hasRoom({ topic, size }: Message): boolean {
+    const before = this.#messages.get(topic)
+    const { retainedMessages, retainedBytes } = this.#limits
+    return (
+      (before !== undefined || this.#messages.size < retainedMessages) &&
+      this.#bytes - (before?.size ?? 0) + size <= retainedBytes
+    )
+  }
+
+  #removeExpired(): void {
+    for (const filter of ['#', '$SYS/#'])
+      for (const message of [...this.#messages.match(filter)]) this.#removeIfExpired(message)
+  }
+
+  #removeIfExpired(message: Message): boolean {
+    if (!message.hasExpired(this.#clock.now())) return false
+    this.#delete(message.topic)
+    return true
+  }
+
+  #delete(topic: string): void {
+    this.#bytes -= this.#messages.delete(topic)?.size ?? 0
+  }
+}
