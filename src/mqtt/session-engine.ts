@@ -1,0 +1,52 @@
+// The port behind which an MQTT session engine orders and answers packets. It never routes, stores, or sees a real name.
+import type { FailureCode } from '../model/failure.ts'
+import type { ConnectPacket, Qos } from './packets.ts'
+
+/** Made once; opens one session per connection. */
+export interface SessionEngine {
+  open(side: EngineSide): EngineSession
+  close(): Promise<void>
+}
+
+/** One client. Every method is one packet; `done` is called when it is answered, never within the call. */
+export interface EngineSession {
+  /** Asks `admit`, then `connack`. */
+  connect(packet: ConnectPacket, done: () => void): void
+  /**
+   * QoS 1 and 2. `accept` takes responsibility for the message, at once or when its promise resolves; then it is
+   * acknowledged. A code returned or resolved refuses the message and says so where the protocol can (MQTT 5).
+   */
+  publish(message: { qos: 1 | 2; packetId: number }, accept: () => Accepted | Promise<Accepted>, done: () => void): void
+  pubrel(packetId: number, done: () => void): void
+  /** `granted`: for each name the QoS granted, or a code of 0x80 and above. */
+  subscribe(packetId: number, granted: readonly GrantedName[], done: () => void): void
+  unsubscribe(packetId: number, names: readonly string[], done: () => void): void
+  ping(): void
+  /** The connection is gone. */
+  close(): void
+}
+
+/** null: accepted. */
+export type Accepted = FailureCode | null
+
+export interface GrantedName {
+  readonly name: string
+  readonly code: number
+}
+
+/** What the engine asks of the connection it serves. */
+export interface EngineSide {
+  /** Who is it, and may it have this session? On false the connection has been answered and ended already. */
+  admit(): Promise<boolean>
+  /** CONNACK is due. */
+  connack(): void
+  write(bytes: Buffer): void
+  /** The engine gave up on this client. */
+  failed(error: unknown): void
+  /** Subscriptions of the session, to answer UNSUBSCRIBE. */
+  subscriptions(): readonly { readonly name: string; readonly qos: Qos }[]
+  /** A QoS 2 message with this identifier came in and is not released. */
+  isReceived(packetId: number): boolean
+  /** Resolves when the release is durable. */
+  release(packetId: number): Promise<void>
+}
