@@ -1,0 +1,232 @@
+// The outgoing half of a connection: what is in flight, and the limits that the client set in CONNECT.
+import type { Lane, Message } from '../bus/message.ts'
+import type { QueueEntry } from '../bus/queue.ts'
+import type { Delivered, Receiver } from '../bus/receiver.ts'
+import type { Session } from '../bus/session.ts'
+import type { Clock } from '../model/clock.ts'
+import type { Meter } from '../model/meter.ts'
+import type { Connection } from './connection.ts'
+import { EMPTY, encodeAcknowledgement, encodeForwarded, encodeProperties, encodePublish } from './encode.ts'
+import { type ProtocolVersion, REASON } from './packets.ts'
+import { violation } from './property-table.ts'
+
+/** What the client takes (MQTT 5, 3.1.2.11); before MQTT 5 there are no such limits. */
+export interface DeliveryTerms {
+  readonly version: ProtocolVersion
+  readonly receiveMaximum: number
+  /** Bytes; Infinity without a limit. */
+  readonly maximumPacketSize: number
+  readonly topicAliasMaximum: number
+}
+
+/** What a delivery needs from around it. */
+export interface DeliveryParts {
+  readonly session: Session
+  readonly connection: Connection
+  /** For its epoch. */
+  readonly access: { readonly epoch: number }
+  readonly clock: Clock
+  readonly meter: Meter
+}
+
+/** MQTT 3.1 and 3.1.1 share their frames. */
+export const LANES: Readonly<Record<3 | 5, Lane>> = { 3: { name: 'MQTT 3' }, 5: { name: 'MQTT 5' } }
+const FORWARDED: Lane = { name: 'MQTT 5 properties' }
+
+export const laneOf = (version: ProtocolVersion): Lane => LANES[version === 5 ? 5 : 3]
+
+/** The QoS 0 frame that everybody on a lane shares. */
+export function sharedFrame(message: Message, lane: Lane): Buffer {
+  return message.shared(lane, () =>
+    encodePublish({
+      version: lane === LANES[5] ? 5 : 4,
+      topic: message.topic,
+      payload: message.payload,
+      qos: 0,
+      retain: false,
+      dup: false,
+      packetId: 0,
+      properties: lane === LANES[5] ? forwarded(message) : EMPTY,
+    }),
+  )
+}
+
+const forwarded = (message: Message): Buffer =>
+  message.properties === undefined ? EMPTY : message.shared(FORWARDED, ({ properties }) => encodeForwarded(properties))
+
+/** Deterministic, so that a QoS 2 redelivery after a crash has the identifier that the client knows [MQTT-4.4.0-1]. */
+export const packetIdOf = (sequence: number): number => ((sequence - 1) % 65_535) + 1
+
+export class Delivery implements Receiver {
+  readonly lane: Lane | null
+  readonly version: ProtocolVersion
+  readonly connection: Connection
+  readonly #parts: DeliveryParts
+  readonly #terms: DeliveryTerms
+  /** By packet identifier; null where nothing has to be repeated (see `takePacketId`). */
+  readonly #inflight = new Map<number, QueueEntry | null>()
+  readonly #aliases = new Map<string, number>()
+
+  constructor(parts: DeliveryParts, terms: DeliveryTerms) {
+    this.#parts = parts
+    this.#terms = terms
+    this.connection = parts.connection
+    this.version = terms.version
+    const plain = terms.topicAliasMaximum === 0 && terms.maximumPacketSize === Number.POSITIVE_INFINITY
+    this.lane = plain ? laneOf(terms.version) : null
+  }
+
+  get congested(): boolean {
+    return this.connection.congested
+  }
+
+  /** The connection is gone: what is not finished goes back to the session. */
+  detach(): void {
+    const entries = [...this.#inflight.values()].filter(entry => entry !== null)
+    this.#inflight.clear()
+    this.#parts.session.queue.putBack(entries)
+  }
+
+  // --- sending ------------------------------------------------------------------------------------------------------------
+
+  share(bytes: Buffer, count: number): void {
+    if (this.congested) this.#dropped(count)
+    else this.connection.push(bytes)
+  }
+
+  send(message: Message, delivered: Delivered): void {
+    if (this.congested) {
+      this.#dropped(1)
+      return
+    }
+    const plain = !delivered.retain && delivered.identifiers.length === 0 && message.expiresAt === null
+    const frame =
+      plain && this.lane !== null
+        ? sharedFrame(message, this.lane)
+        : this.#encode(message, { ...delivered, qos: 0, dup: false, packetId: 0 })
+    if (frame !== null) this.connection.push(frame)
+  }
+
+  #dropped(count: number): void {
+    this.#parts.meter.count('latchkey_messages_dropped_total', { reason: 'slow-reader' }, count)
+  }
+
+  queued(): void {
+    this.pump()
+  }
+
+  /** Sends what waits, as far as the client's window and the socket allow. */
+  pump(): void {
+    const { queue, backlog } = this.#parts.session
+    while (this.#inflight.size < this.#terms.receiveMaximum && !this.congested) {
+      const entry = queue.peek()
+      if (entry === undefined) break
+      const packetId = packetIdOf(entry.sequence)
+      if (this.#inflight.has(packetId)) break // 65 535 messages after one that is still not acknowledged
+      queue.shift()
+      this.#sendEntry(entry, packetId)
+    }
+    if (!backlog.isEmpty && !this.congested) backlog.goOn()
+  }
+
+  #sendEntry(entry: QueueEntry, packetId: number): void {
+    if (entry.released) {
+      this.#inflight.set(packetId, entry)
+      this.connection.push(encodeAcknowledgement('pubrel', packetId, this.version))
+      return
+    }
+    const frame = this.#frameOf(entry, packetId)
+    if (frame !== null) {
+      entry.sent = true
+      this.#inflight.set(packetId, entry)
+      this.connection.push(frame)
+    } else if (entry.sent && entry.qos === 2) {
+      // The client may hold this identifier: it is told to forget it, without the message.
+      this.#inflight.set(packetId, entry)
+      this.#release(entry, packetId)
+    } else this.#parts.session.queue.finish(entry)
+  }
+
+  /** null when the message must not leave any more, or is too large for this client. */
+  #frameOf(entry: QueueEntry, packetId: number): Buffer | null {
+    const { message, qos, retain, identifiers, sent } = entry
+    const { session, clock, access } = this.#parts
+    if (message === null) return null
+    if (!sent && message.hasExpired(clock.now())) return null // [MQTT-3.3.2-5]
+    if (entry.permittedAt !== access.epoch && !session.mayReceive(message.topic, qos, retain)) return null
+    return this.#encode(message, { qos, retain, identifiers, dup: sent, packetId }) // DUP [MQTT-3.3.1-1]
+  }
+
+  /**
+   * For what need not be repeated: an identifier, if the message may leave at once, else 0. Its acknowledgement only
+   * opens the window again.
+   */
+  takePacketId(): number {
+    const { queue } = this.#parts.session
+    if (!queue.isEmpty || this.#inflight.size >= this.#terms.receiveMaximum || this.congested) return 0
+    const packetId = packetIdOf(queue.nextSequence())
+    if (this.#inflight.has(packetId)) return 0
+    this.#inflight.set(packetId, null)
+    return packetId
+  }
+
+  /** null when the frame is larger than the client takes: then it is as if delivered [MQTT-3.1.2-25]. */
+  #encode(message: Message, how: Delivered & { qos: 0 | 1 | 2; dup: boolean; packetId: number }): Buffer | null {
+    const { version, maximumPacketSize, topicAliasMaximum } = this.#terms
+    const { topic, payload } = message
+    if (version !== 5) return encodePublish({ ...how, version, topic, payload, properties: EMPTY })
+    const known = this.#aliases.get(topic) ?? 0
+    const fresh = known === 0 && this.#aliases.size < topicAliasMaximum ? this.#aliases.size + 1 : 0
+    const properties = encodeProperties(forwarded(message), {
+      expiry: message.secondsLeft(this.#parts.clock.now()),
+      identifiers: how.identifiers,
+      alias: known || fresh, // (MQTT 5, 3.3.2.3.4)
+    })
+    const frame = encodePublish({ ...how, version, topic: known ? '' : topic, payload, properties })
+    if (frame.length > maximumPacketSize) return null // [MQTT-3.1.2-24]
+    if (fresh) this.#aliases.set(topic, fresh)
+    return frame
+  }
+
+  // --- acknowledgements ---------------------------------------------------------------------------------------------------
+
+  puback(packetId: number): void {
+    const entry = this.#inflight.get(packetId)
+    if (entry === undefined) return
+    if (entry?.qos === 2) throw violation('PUBACK for a QoS 2 message')
+    this.#finish(packetId, entry)
+  }
+
+  pubrec(packetId: number, reason: number): void {
+    const entry = this.#inflight.get(packetId)
+    if (entry === undefined) {
+      this.connection.push(encodeAcknowledgement('pubrel', packetId, this.version, REASON.packetIdentifierNotFound))
+      return
+    }
+    if (entry?.qos !== 2) throw violation('PUBREC for a QoS 1 message')
+    if (reason >= 0x80)
+      this.#finish(packetId, entry) // the exchange ends here (MQTT 5, 4.3.3)
+    else this.#release(entry, packetId)
+  }
+
+  pubcomp(packetId: number): void {
+    const entry = this.#inflight.get(packetId)
+    if (entry === undefined) return
+    if (!entry?.released) throw violation('PUBCOMP before PUBREL')
+    this.#finish(packetId, entry)
+  }
+
+  /** The release must outlive a crash: a PUBLISH repeated after PUBCOMP would be a second message. */
+  #release(entry: QueueEntry, packetId: number): void {
+    const send = () => this.connection.push(encodeAcknowledgement('pubrel', packetId, this.version))
+    const stored = entry.released ? null : this.#parts.session.queue.release(entry)
+    if (stored === null) send()
+    else stored.then(send).catch(() => this.connection.destroy())
+  }
+
+  #finish(packetId: number, entry: QueueEntry | null): void {
+    this.#inflight.delete(packetId)
+    if (entry !== null) this.#parts.session.queue.finish(entry)
+    this.pump()
+  }
+}
