@@ -1,0 +1,323 @@
+// The life of one MQTT connection, and the rules every packet meets before the session engine sees it.
+import type { Session } from '../bus/session.ts'
+import { asFailure, FAILURES, type FailureCode } from '../model/failure.ts'
+import type { Log } from '../model/log.ts'
+import type { Principal } from '../model/principal.ts'
+import { printable } from '../model/printable.ts'
+import { connackProperties, deliveryTerms, evidenceOf } from './connect-terms.ts'
+import { Connection, type Peer } from './connection.ts'
+import { decodePacket } from './decode.ts'
+import { Delivery } from './delivery.ts'
+import { encodeConnack, encodeDisconnect } from './encode.ts'
+import { EnhancedAuthentication } from './enhanced-authentication.ts'
+import { FastPath } from './fast-path.ts'
+import type { GateContext, SessionEvent } from './gate-context.ts'
+import { IncomingPublishes } from './incoming-publishes.ts'
+import { type Opener, Opening } from './opening.ts'
+import type { ClientPacket, ConnectPacket, DisconnectPacket, Qos } from './packets.ts'
+import type { PeerSocket } from './peer-socket.ts'
+import { violation } from './property-table.ts'
+import { PublishTopics } from './publish-topics.ts'
+import type { EngineSession, EngineSide } from './session-engine.ts'
+import { Subscribing } from './subscribing.ts'
+
+/** First bytes of PUBLISH without DUP and RETAIN. */
+const PUBLISH_QOS_0 = 0x30
+const PUBLISH_QOS_1 = 0x32
+
+/** What works on packets between CONNACK and the end. */
+interface Traffic {
+  readonly session: Session
+  readonly delivery: Delivery
+  readonly fast: FastPath
+  readonly incoming: IncomingPublishes
+  readonly subscribing: Subscribing
+}
+
+/**
+ * Whoever ends for one of these reasons was not who it had to be any more: its will is the word of somebody who may not
+ * speak, so it is not sent. A credential that ran out was good to its end.
+ */
+const SILENCED: ReadonlySet<FailureCode> = new Set<FailureCode>([
+  'credential-revoked',
+  'credential-not-active',
+  'owner-suspended',
+  'token-revoked',
+  'unknown-identity',
+  'certificate-unknown',
+  'certificate-untrusted',
+  'superseded',
+])
+
+/** DISCONNECT knows fewer reason codes than CONNACK (MQTT 5, 3.14.2.1), and the other way round (MQTT 5, 3.2.2.2). */
+const NOT_IN_DISCONNECT: ReadonlySet<number> = new Set([0x84, 0x85, 0x86, 0x88, 0x8a, 0x8c])
+const NOT_IN_CONNACK: ReadonlySet<number> = new Set([0x8b, 0x8d, 0x8e, 0x8f, 0x93, 0x94])
+const UNSPECIFIED = 0x80
+
+export class Gate implements Peer, EngineSide, Opener {
+  /** Of the connection: stands in every log line and audit event about it. */
+  readonly id: string
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  readonly #peer: PeerSocket
+  readonly #context: GateContext
+  readonly #connection: Connection
+  readonly #engine: EngineSession
+  readonly #log: Log
+  readonly #onGone: () => void
+  #connect: ConnectPacket | null = null
+  #opening: Opening | null = null
+  #conversation: EnhancedAuthentication | null = null
+  #traffic: Traffic | null = null
+  /** Later packets are read when CONNACK is out and the engine is done with CONNECT. */
+  #unanswered = 2
+  #received = 0
+  #keepWill = true
+  #ended = false
+
+  constructor(peer: PeerSocket, context: GateContext, onGone: () => void) {
+    const { limits, clock, turn, random, log } = context
+    this.id = random.bytes(9).toString('base64url')
+    this.since = clock.now()
+    this.#peer = peer
+    this.#context = context
+    this.#onGone = onGone
+    this.#log = log.child({ connection: this.id })
+    this.#connection = new Connection(peer.stream, limits, clock, turn)
+    this.#engine = context.engine.open(this)
+    this.#connection.start(this)
+  }
+
+  get isConnected(): boolean {
+    return this.#traffic !== null
+  }
+
+  get isEnded(): boolean {
+    return this.#ended
+  }
+
+  /** Resolves when the socket is closed. */
+  closed(): Promise<void> {
+    return this.#connection.whenClosed()
+  }
+
+  /** Ends whoever was silent for too long. */
+  sweep(now: number): void {
+    const { connectTimeout } = this.#context.limits
+    const keepAlive = this.#opening?.keepAlive ?? 0
+    if (this.#traffic === null) {
+      if (now - this.since > connectTimeout * 1000) this.end('connect-timeout')
+    } else if (keepAlive > 0 && now - this.#connection.lastSeen > keepAlive * 1500) this.end('keep-alive') // [MQTT-3.1.2-22]
+  }
+
+  // --- packets --------------------------------------------------------------------------------------------------------------
+
+  packet(bytes: Buffer, at: number, body: number, end: number): void {
+    const traffic = this.#traffic
+    if (traffic === null) {
+      this.#beforeConnack(decodePacket(bytes, at, body, end, this.#connect?.version ?? null))
+      return
+    }
+    const header = bytes[at]
+    const isPublish = header === PUBLISH_QOS_0 || header === PUBLISH_QOS_1
+    if (isPublish) this.#received++
+    if (header === PUBLISH_QOS_0 && traffic.fast.offer0(bytes, at, body, end)) return
+    if (header === PUBLISH_QOS_1 && traffic.incoming.isIdle && traffic.fast.offer1(bytes, at, body, end)) return
+    traffic.fast.flush()
+    const packet = decodePacket(bytes, at, body, end, this.#connect?.version ?? null)
+    if (packet.type === 'publish' && !isPublish) this.#received++
+    this.#act(packet, traffic)
+  }
+
+  endOfRead(): void {
+    this.#traffic?.fast.flush()
+    if (this.#received > 0) this.#context.meter.count('latchkey_messages_received_total', undefined, this.#received)
+    this.#received = 0
+  }
+
+  drained(): void {
+    this.#traffic?.delivery.pump()
+  }
+
+  #beforeConnack(packet: ClientPacket): void {
+    if (packet.type === 'connect') {
+      this.#connect = packet
+      this.#connection.hold()
+      this.#engine.connect(packet, () => this.#answered())
+    } else if (packet.type === 'auth' && this.#conversation !== null) this.#conversation.received(packet)
+    else throw violation(`${packet.type} before CONNACK`)
+  }
+
+  #act(packet: ClientPacket, { delivery, incoming, subscribing }: Traffic): void {
+    switch (packet.type) {
+      case 'publish':
+        incoming.publish(packet)
+        break
+      case 'puback':
+        delivery.puback(packet.packetId)
+        break
+      case 'pubrec':
+        delivery.pubrec(packet.packetId, packet.reason)
+        break
+      case 'pubcomp':
+        delivery.pubcomp(packet.packetId)
+        break
+      case 'pubrel':
+        incoming.pubrel(packet.packetId)
+        break
+      case 'subscribe':
+        subscribing.subscribe(packet).catch(error => this.failed(error))
+        break
+      case 'unsubscribe':
+        subscribing.unsubscribe(packet).catch(error => this.failed(error))
+        break
+      case 'pingreq':
+        this.#engine.ping()
+        break
+      case 'disconnect':
+        this.#disconnect(packet)
+        break
+      default:
+        throw violation(`${packet.type} after CONNACK`)
+    }
+  }
+
+  /** The client leaves (MQTT 5, 3.14). */
+  #disconnect({ reason, properties }: DisconnectPacket): void {
+    const { sessionExpiryInterval } = properties
+    if (sessionExpiryInterval !== undefined && this.#opening !== null) {
+      if (sessionExpiryInterval > 0 && this.#opening.expiry === 0) throw violation('session expiry') // (MQTT 5, 3.14.2.2.2)
+      this.#opening.expiry = Math.min(sessionExpiryInterval, this.#context.limits.sessionExpiry)
+    }
+    this.#keepWill = reason !== 0 // [MQTT-3.14.4-3]
+    this.#connection.end()
+    this.#leave(null)
+  }
+
+  // --- the end ----------------------------------------------------------------------------------------------------------------
+
+  /** At once: what is queued is dropped, and nothing is written after it but the goodbye. MQTT 5 clients learn why. */
+  end(failure: FailureCode): void {
+    if (this.#ended) return
+    if (SILENCED.has(failure)) this.#keepWill = false
+    this.#connection.cut(this.#goodbye(failure))
+    this.#leave(failure)
+  }
+
+  failed(error: unknown): void {
+    if (this.#ended) return
+    const failure = asFailure(error)
+    if (failure.code === 'internal') this.#log.error({ err: error }, 'a packet could not be handled')
+    else this.#log.debug({ failure: failure.code, reason: failure.message }, 'connection refused')
+    this.#traffic?.fast.flush() // what came before was valid
+    this.end(failure.code)
+  }
+
+  gone(): void {
+    if (!this.#ended) this.#leave(null)
+  }
+
+  /** [MQTT-4.13.1-1]. No reason string: what a stranger may know is in the code. */
+  #goodbye(failure: FailureCode): Buffer | null {
+    const { mqtt3, mqtt5 } = FAILURES[failure]
+    const connect = this.#connect
+    if (failure === 'protocol-version') return encodeConnack(4, mqtt3, false)
+    if (connect === null) return null
+    if (connect.version !== 5) return this.#traffic === null ? encodeConnack(connect.version, mqtt3, false) : null
+    if (this.#traffic !== null) return encodeDisconnect(NOT_IN_DISCONNECT.has(mqtt5) ? UNSPECIFIED : mqtt5)
+    return encodeConnack(5, NOT_IN_CONNACK.has(mqtt5) ? UNSPECIFIED : mqtt5, false)
+  }
+
+  #leave(failure: FailureCode | null): void {
+    this.#ended = true
+    this.#engine.close()
+    this.#traffic?.delivery.detach()
+    this.#opening?.leave(this.#keepWill)
+    if (this.#traffic !== null) this.#record('session-end', failure)
+    if (failure !== null) this.#context.meter.count('latchkey_mqtt_ended_total', { failure })
+    this.#onGone()
+  }
+
+  #record(type: SessionEvent['type'], failure: FailureCode | null): void {
+    const live = this.#opening?.live
+    if (!live) return
+    const { transport, address } = this.#peer
+    const { kind, id } = live.principal.subject
+    const fields = { session: this.id, transport, address, clientId: live.clientId, failure }
+    this.#context.recordSession({ type, ...fields, principal: kind === 'anonymous' ? null : id })
+    this.#log.info({ principal: id, client: printable(live.clientId ?? ''), transport, address, failure }, type)
+  }
+
+  // --- what opening and the engine ask ------------------------------------------------------------------------------------------
+
+  async admit(): Promise<boolean> {
+    const connect = this.#connect
+    if (connect === null || this.#ended) return false
+    this.#opening = new Opening(connect, this.#peer, this, this.#context)
+    try {
+      await this.#opening.pass()
+    } catch (error) {
+      this.failed(error)
+    }
+    return !this.#ended
+  }
+
+  async converse(method: string): Promise<Principal> {
+    const connect = this.#connect
+    if (connect === null) throw violation('AUTH before CONNECT')
+    const exchange = await this.#context.door.begin(evidenceOf(this.#peer, connect), method)
+    this.#conversation = new EnhancedAuthentication(method, this.#connection)
+    const principal = await this.#conversation.run(exchange, connect.properties.authenticationData ?? null)
+    this.#conversation = null
+    return principal
+  }
+
+  connack(): void {
+    const connect = this.#connect
+    const opening = this.#opening
+    const session = opening?.session
+    if (this.#ended || connect === null || !opening || !session) return
+    const { limits, bus, access } = this.#context
+    const properties = connackProperties(connect, opening, limits)
+    this.#connection.push(encodeConnack(connect.version, 0, opening.isPresent, properties))
+    this.#peer.admitted()
+    const { version } = connect
+    const connection = this.#connection
+    const delivery = new Delivery({ ...this.#context, session, connection }, deliveryTerms(connect))
+    const topics = new PublishTopics(session, bus.router, { access, clock: this.#context.clock })
+    const parts = { bus, session, connection, engine: this.#engine, limits, version, topics }
+    this.#traffic = {
+      session,
+      delivery,
+      fast: new FastPath(topics, connection, version),
+      incoming: new IncomingPublishes(parts),
+      subscribing: new Subscribing(parts),
+    }
+    session.receiver = delivery
+    bus.router.refresh(session)
+    this.#record('session-start', null)
+    delivery.pump()
+    this.#answered()
+  }
+
+  #answered(): void {
+    if (--this.#unanswered === 0) this.#connection.release()
+  }
+
+  write(bytes: Buffer): void {
+    this.#connection.push(bytes)
+  }
+
+  subscriptions(): { name: string; qos: Qos }[] {
+    return [...(this.#opening?.session?.subscriptions.values() ?? [])].map(({ name, qos }) => ({ name, qos }))
+  }
+
+  isReceived(packetId: number): boolean {
+    return this.#opening?.session?.received.has(packetId) ?? false
+  }
+
+  async release(packetId: number): Promise<void> {
+    const session = this.#opening?.session
+    if (session) await this.#context.bus.sessions.release(session, packetId)
+  }
+}

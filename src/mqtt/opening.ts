@@ -1,0 +1,158 @@
+// What a CONNECT must pass before CONNACK.
+import { refusalOf } from '../bus/bus.ts'
+import type { Link, Session } from '../bus/session.ts'
+import { Failure, type FailureCode } from '../model/failure.ts'
+import type { Principal } from '../model/principal.ts'
+import { printable } from '../model/printable.ts'
+import { askedExpiry, evidenceOf, grantedExpiry, grantedKeepAlive, type Opened, willOf } from './connect-terms.ts'
+import type { GateContext, LiveSession } from './gate-context.ts'
+import type { ConnectPacket } from './packets.ts'
+import type { PeerSocket } from './peer-socket.ts'
+
+/** The connection that asks. */
+export interface Opener extends Link {
+  readonly id: string
+  readonly since: number
+  readonly isEnded: boolean
+  /** Holds the AUTH conversation that CONNECT began (MQTT 5, 4.12). */
+  converse(method: string): Promise<Principal>
+}
+
+/** Somebody who was admitted, as `access` sees it. */
+class AdmittedSession implements LiveSession {
+  readonly id: string
+  readonly clientId: string
+  readonly since: number
+  readonly #opener: Opener
+  readonly #onAccessChanged: (principal: Principal) => void
+  #principal: Principal
+
+  constructor(opener: Opener, principal: Principal, clientId: string, onAccessChanged: (principal: Principal) => void) {
+    this.id = opener.id
+    this.since = opener.since
+    this.clientId = clientId
+    this.#opener = opener
+    this.#principal = principal
+    this.#onAccessChanged = onAccessChanged
+  }
+
+  get principal(): Principal {
+    return this.#principal
+  }
+
+  end(failure: FailureCode): void {
+    this.#opener.end(failure)
+  }
+
+  accessChanged(principal: Principal): void {
+    this.#principal = principal
+    this.#onAccessChanged(principal)
+  }
+}
+
+export class Opening implements Opened {
+  readonly #connect: ConnectPacket
+  readonly #peer: PeerSocket
+  readonly #opener: Opener
+  readonly #context: GateContext
+  #live: AdmittedSession | null = null
+  #session: Session | null = null
+  readonly keepAlive: number
+  /** Seconds; DISCONNECT may change it (MQTT 5, 3.14.2.2.2). */
+  expiry: number
+  assignedClientId: string | null = null
+  /** The session was there before. */
+  isPresent = false
+
+  constructor(connect: ConnectPacket, peer: PeerSocket, opener: Opener, context: GateContext) {
+    this.#connect = connect
+    this.#peer = peer
+    this.#opener = opener
+    this.#context = context
+    this.keepAlive = grantedKeepAlive(connect, context.limits)
+    this.expiry = grantedExpiry(askedExpiry(connect), context.limits)
+  }
+
+  /** null until the session is open. */
+  get session(): Session | null {
+    return this.#session
+  }
+
+  get live(): LiveSession | null {
+    return this.#live
+  }
+
+  /** Throws the Failure that CONNACK tells; returns early when the connection ended meanwhile. */
+  async pass(): Promise<void> {
+    this.#checkEmptyClientId()
+    const principal = await this.#authenticate()
+    if (this.#opener.isEnded) return
+    const clientId = this.#chooseClientId(principal)
+    this.#checkWill(principal)
+    const live = new AdmittedSession(this.#opener, principal, clientId, fresh => this.#session?.holdBy(fresh))
+    this.#context.access.sessions.register(live)
+    this.#live = live
+    await this.#openSession(principal, clientId)
+  }
+
+  /** Undoes what was done so far: the connection is gone. */
+  leave(keepWill: boolean): void {
+    if (this.#live !== null) this.#context.access.sessions.remove(this.#live)
+    if (this.#session !== null)
+      this.#context.bus.sessions.disconnect(this.#session, this.#opener, { expiry: this.expiry, keepWill })
+  }
+
+  /** MQTT 3.1 has no empty client identifier, 3.1.1 only with a clean session [MQTT-3.1.3-8]. */
+  #checkEmptyClientId(): void {
+    const { clientId, version, clean } = this.#connect
+    if (clientId !== '' || version === 5 || (version === 4 && clean)) return
+    throw new Failure(
+      'invalid-identifier',
+      'The client sent an empty client id and wants its session kept: give it one.',
+    )
+  }
+
+  #authenticate(): Promise<Principal> {
+    const { authenticationMethod } = this.#connect.properties
+    if (authenticationMethod !== undefined) return this.#opener.converse(authenticationMethod)
+    return this.#context.door.authenticate(evidenceOf(this.#peer, this.#connect))
+  }
+
+  /** [MQTT-3.1.3-6] an empty one is replaced; any other must be the principal's own to use. */
+  #chooseClientId(principal: Principal): string {
+    const { clientId } = this.#connect
+    const { door, random } = this.#context
+    if (clientId === '') {
+      this.assignedClientId = door.assignClientId(principal, random)
+      return this.assignedClientId
+    }
+    if (door.admitsClientId(principal, clientId)) return clientId
+    throw new Failure(
+      'client-id-not-yours',
+      `${printable(principal.subject.id)} may not use the client id ${printable(clientId, 80)}.`,
+    )
+  }
+
+  /** A will is a publish; it is decided again when it is sent. */
+  #checkWill(principal: Principal): void {
+    const { will } = this.#connect
+    if (will === null) return
+    const { topic, qos, retain } = will
+    const decision = this.#context.access.rights(principal).decide({ action: 'publish', target: topic, qos, retain })
+    if (decision.permit) return
+    throw new Failure(
+      refusalOf(decision),
+      `${printable(principal.subject.id)} may not publish its will to ${printable(topic)}.`,
+    )
+  }
+
+  async #openSession(principal: Principal, id: string): Promise<void> {
+    const { clean: cleanStart } = this.#connect
+    const { expiry } = this
+    const will = willOf(this.#connect)
+    const opened = this.#context.bus.sessions.open({ id, principal, cleanStart, expiry, will, link: this.#opener })
+    this.#session = opened.session
+    this.isPresent = opened.present
+    await opened.stored
+  }
+}

@@ -1,0 +1,112 @@
+// All MQTT listeners and the connections that came through them.
+import type { Bus } from '../bus/bus.ts'
+import type { Clock, Random } from '../model/clock.ts'
+import type { Log } from '../model/log.ts'
+import type { Meter } from '../model/meter.ts'
+import { ADMISSION_LIMITS, Admission, type AdmissionLimits } from './admission.ts'
+import { AedesEngine } from './aedes-engine.ts'
+import { Gate } from './gate.ts'
+import type { Door, GateAccess, GateContext, SessionEvent } from './gate-context.ts'
+import { MQTT_LIMITS, type MqttLimits } from './limits.ts'
+import { type Listener, openListener } from './listeners.ts'
+import type { ListenerLimits, MqttTransport, PeerSocket } from './peer-socket.ts'
+import type { SessionEngine } from './session-engine.ts'
+import type { HandshakeFailure, TlsMaterial } from './tls-acceptor.ts'
+import { WriteTurn } from './write-turn.ts'
+
+export interface MqttServerParts {
+  readonly bus: Bus
+  readonly access: GateAccess
+  readonly authenticator: Door & { pskKey(identity: string): Buffer | null }
+  readonly clock: Clock
+  readonly random: Random
+  readonly meter: Meter
+  readonly log: Log
+  readonly limits?: Partial<MqttLimits & AdmissionLimits & ListenerLimits>
+  /** For the audit trail. */
+  readonly recordSession: (event: SessionEvent) => void
+  readonly recordHandshakeFailure?: (failure: HandshakeFailure) => void
+}
+
+export interface ListenOptions {
+  readonly host: string
+  /** 0 = any free port. */
+  readonly port: number
+  /** Required for `mqtts` and `wss`. */
+  readonly tls?: TlsMaterial
+  /** Paths that serve MQTT over WebSocket. */
+  readonly paths?: readonly string[]
+  /** Web origins that may open a WebSocket besides the listener's own. */
+  readonly origins?: readonly string[]
+}
+
+export class MqttServer {
+  readonly #parts: MqttServerParts
+  readonly #engine: SessionEngine
+  readonly #admission: Admission
+  readonly #context: GateContext
+  readonly #gates = new Set<Gate>()
+  readonly #listeners: Listener[] = []
+  readonly #sweep: NodeJS.Timeout
+
+  private constructor(parts: MqttServerParts, engine: SessionEngine) {
+    const limits = { ...MQTT_LIMITS, ...ADMISSION_LIMITS, ...parts.limits }
+    this.#parts = parts
+    this.#engine = engine
+    this.#admission = new Admission(limits, parts.clock, parts.meter)
+    const { authenticator: door } = parts
+    this.#context = { ...parts, door, engine, limits, turn: new WriteTurn() }
+    this.#sweep = setInterval(() => {
+      const now = parts.clock.now()
+      for (const gate of this.#gates) gate.sweep(now)
+    }, limits.sweepInterval)
+  }
+
+  /** Throws `internal` when the session engine is not the version this was built for. */
+  static async open(parts: MqttServerParts): Promise<MqttServer> {
+    return new MqttServer(parts, await AedesEngine.create())
+  }
+
+  /** Opens a port. Throws `listener-failed`. */
+  async listen(name: MqttTransport, options: ListenOptions): Promise<{ host: string; port: number }> {
+    const { random, meter, log, limits, authenticator, recordHandshakeFailure } = this.#parts
+    const listener = await openListener({
+      ...options,
+      name,
+      random,
+      meter,
+      log,
+      admission: this.#admission,
+      ...(limits && { limits }),
+      ...(name === 'mqtts' && { pskKey: (identity: string) => authenticator.pskKey(identity) }),
+      ...(recordHandshakeFailure && { onHandshakeFailure: recordHandshakeFailure }),
+      onPeer: peer => this.accept(peer),
+    })
+    this.#listeners.push(listener)
+    return { host: listener.host, port: listener.port }
+  }
+
+  /** Takes a connection whose handshakes are over. */
+  accept(peer: PeerSocket): void {
+    const gate = new Gate(peer, this.#context, () => this.#gates.delete(gate))
+    this.#gates.add(gate)
+  }
+
+  /** New handshakes use these certificates; open connections stay. */
+  setTls(material: TlsMaterial): void {
+    for (const listener of this.#listeners) listener.setTls(material)
+  }
+
+  /** Ends every session with `shutting-down` and frees the ports. */
+  async close(): Promise<void> {
+    clearInterval(this.#sweep)
+    for (const listener of this.#listeners) listener.stopAccepting()
+    const gates = [...this.#gates]
+    const closed = Promise.all(gates.map(gate => gate.closed()))
+    for (const gate of gates) gate.end('shutting-down')
+    // Each is cut by itself when its peer does not take the goodbye in time.
+    await closed
+    await Promise.all(this.#listeners.map(listener => listener.close()))
+    await this.#engine.close()
+  }
+}

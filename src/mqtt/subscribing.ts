@@ -1,0 +1,89 @@
+// SUBSCRIBE and UNSUBSCRIBE (MQTT 5, 3.8 and 3.10).
+import type { Bus } from '../bus/bus.ts'
+import type { Session } from '../bus/session.ts'
+import type { Subscription } from '../bus/subscription.ts'
+import { FAILURES, Failure } from '../model/failure.ts'
+import { printable } from '../model/printable.ts'
+import { parseFilter } from '../model/topic.ts'
+import { malformed } from './byte-reader.ts'
+import type { Connection } from './connection.ts'
+import type { ProtocolVersion, SubscribePacket, SubscriptionRequest, UnsubscribePacket } from './packets.ts'
+import { violation } from './property-table.ts'
+import type { EngineSession, GrantedName } from './session-engine.ts'
+
+export interface SubscribingParts {
+  readonly bus: Bus
+  readonly session: Session
+  readonly connection: Connection
+  readonly engine: EngineSession
+  readonly version: ProtocolVersion
+}
+
+/** SUBACK of MQTT 3 knows one failure. */
+const FAILED = 0x80
+
+/** What follows either packet is read when it has been answered. */
+export class Subscribing {
+  readonly #parts: SubscribingParts
+
+  constructor(parts: SubscribingParts) {
+    this.#parts = parts
+  }
+
+  /** Throws when the packet is not valid. Resolves when it is with the engine; rejects when it could not be stored. */
+  subscribe(packet: SubscribePacket): Promise<void> {
+    for (const { name, noLocal } of packet.subscriptions) this.#check(name, noLocal) // all, before any takes effect
+    this.#parts.connection.hold()
+    return this.#subscribe(packet)
+  }
+
+  /** The same for UNSUBSCRIBE. */
+  unsubscribe(packet: UnsubscribePacket): Promise<void> {
+    for (const name of packet.names) this.#check(name, false)
+    this.#parts.connection.hold()
+    return this.#unsubscribe(packet)
+  }
+
+  async #subscribe({ packetId, subscriptions, properties }: SubscribePacket): Promise<void> {
+    const { bus, session, connection, engine } = this.#parts
+    const wantRetained: Subscription[] = []
+    const granted = subscriptions.map(request => this.#grant(request, properties.subscriptionIdentifier, wantRetained))
+    await bus.storeSubscriptions(
+      session,
+      granted.filter(({ code }) => code < FAILED).map(({ name }) => name),
+    )
+    engine.subscribe(packetId, granted, () => {
+      for (const subscription of wantRetained) bus.sendRetained(subscription)
+      connection.release()
+    })
+  }
+
+  #grant(request: SubscriptionRequest, identifier: number | undefined, wantRetained: Subscription[]): GrantedName {
+    const { bus, session, version } = this.#parts
+    const { name, qos, noLocal, retainAsPublished, retainHandling } = request
+    const options = { qos, noLocal, retainAsPublished, identifier: identifier ?? null }
+    const granted = bus.subscribe(session, name, options)
+    if (granted.failure !== null) return { name, code: version === 5 ? FAILURES[granted.failure].mqtt5 : FAILED }
+    const { subscription, isNew } = granted
+    // (MQTT 5, 3.8.3.1); a shared subscription gets none (MQTT 5, 4.8.2)
+    if (subscription.group === null && (retainHandling === 0 || (retainHandling === 1 && isNew)))
+      wantRetained.push(subscription)
+    return { name, code: subscription.qos }
+  }
+
+  async #unsubscribe({ packetId, names }: UnsubscribePacket): Promise<void> {
+    const { bus, session, connection, engine } = this.#parts
+    await bus.sessions.unsubscribe(session, names)
+    engine.unsubscribe(packetId, names, () => connection.release())
+  }
+
+  #check(name: string, noLocal: boolean): void {
+    const parsed = parseFilter(name)
+    if (parsed === null) {
+      if (this.#parts.version === 5 && name.startsWith('$share'))
+        throw new Failure('topic-filter-invalid', `${printable(name)} is no shared subscription.`) // [MQTT-4.8.2-1]
+      throw malformed('topic filter')
+    }
+    if (parsed.group !== null && noLocal) throw violation('no-local on a shared subscription') // [MQTT-3.8.3-4]
+  }
+}
