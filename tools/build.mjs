@@ -24,7 +24,7 @@ export const LOCK = join(ROOT, '.latchkey', 'build.lock')
 export const LOCK_HELD = 'LATCHKEY_BUILD_LOCK_HELD'
 
 const PROJECT = 'tsconfig.build.json'
-const SOURCES = ['src', 'simulator', 'test/bench']
+const SOURCES = ['src', 'simulator', 'test/bench', 'test/fixtures']
 const SINGLE_FILES = ['tsconfig.json', PROJECT, 'package-lock.json', 'tools/build.mjs']
 const EXECUTABLE = 'dist/src/cli/main.js'
 

@@ -1,0 +1,225 @@
+// `credential issue` and `credential rotate`: what is asked for, and where the secret goes.
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import type { IssuedCredential, IssueInput } from '../../client/client.ts'
+import type { Call, OptionRow, Outcome } from '../command.ts'
+import { readText } from '../input-files.ts'
+import { Misuse } from '../misuse.ts'
+import type { Options } from '../options.ts'
+import { inFolder, type OutputFiles, withOutput } from '../output-files.ts'
+import { certificateFiles } from '../pem.ts'
+
+const KINDS = ['x509', 'secret', 'psk', 'jwt-key'] as const
+type Kind = (typeof KINDS)[number]
+const AUDIENCES = ['mqtt', 'api', 'token'] as const
+const ALGORITHMS = ['ES256', 'EdDSA', 'RS256'] as const
+const ONCE = 'this is shown once: keep it now, Latchkey cannot show it again'
+
+export const ISSUE_OPTIONS: readonly OptionRow[] = [
+  { flags: '--kind <kind>', text: KINDS.join(', ') },
+  { flags: '--device <id>', text: 'for this device' },
+  { flags: '--client <id>', text: 'for this client' },
+  { flags: '--ttl <duration>', text: 'how long it works: 90s, 15m, 1h, 30d' },
+  { flags: '--label <text>', text: 'to tell it from others' },
+  { flags: '--out <path>', text: 'write secrets to new files readable by you alone: a folder for x509, else a file' },
+  { flags: '--audience <audience>', text: `secret: what it opens: ${AUDIENCES.join(', ')} (default mqtt)` },
+  { flags: '--identity <identity>', text: 'psk: the identity (default: the id)' },
+  { flags: '--csr <file>', text: 'x509: sign this PKCS #10 request instead of making a key' },
+  { flags: '--p12', text: 'x509: PKCS #12 as well' },
+  { flags: '--password-file <file>', text: 'x509: password of the PKCS #12 (default: made and shown)' },
+  { flags: '--public-key <file>', text: 'jwt-key: register this PEM or JWK instead of making a key' },
+  { flags: '--kid <id>', text: 'jwt-key: its key id' },
+  { flags: '--algorithm <algorithm>', text: `jwt-key: ${ALGORITHMS.join(', ')}` },
+]
+
+/** Options that only one kind has: given for another they are a mistake worth telling. */
+const ONLY: Readonly<Record<string, Kind>> = {
+  audience: 'secret',
+  identity: 'psk',
+  csr: 'x509',
+  p12: 'x509',
+  'password-file': 'x509',
+  'public-key': 'jwt-key',
+  kid: 'jwt-key',
+  algorithm: 'jwt-key',
+}
+
+/** The device or client that was named; undefined when none was. */
+export function ownerOf(options: Options): string | undefined {
+  const [device, client] = [options.text('device'), options.text('client')]
+  if (device !== undefined && client !== undefined) throw new Misuse('name --device or --client, not both')
+  return device ?? client
+}
+
+export async function issue(call: Call): Promise<Outcome> {
+  const { options } = call
+  const kind = options.choice('kind', KINDS)
+  if (kind === undefined) throw new Misuse(`--kind is needed: ${KINDS.join(', ')}`)
+  for (const [name, its] of Object.entries(ONLY)) {
+    if (its !== kind && (options.flag(name) || options.text(name) !== undefined))
+      throw new Misuse(`--${name} belongs to --kind ${its}`)
+  }
+  const owner = ownerOf(options)
+  if (owner === undefined) throw new Misuse('name whom it is for: --device <id> or --client <id>')
+  const label = options.text('label')
+  const lifetime = options.duration('ttl')
+  const base = { owner, ...(label !== undefined && { label }), ...(lifetime !== undefined && { lifetime }) }
+  switch (kind) {
+    case 'secret':
+      return toFile(call, client => client.issue({ ...base, kind, audience: options.choice('audience', AUDIENCES) }))
+    case 'psk':
+      return toFile(call, client => client.issue({ ...base, kind, identity: options.text('identity') }))
+    case 'jwt-key':
+      return issueJwtKey(call, base)
+    case 'x509':
+      return issueCertificate(call, base)
+  }
+}
+
+export async function rotate(call: Call): Promise<Outcome> {
+  const { options, words } = call
+  const lifetime = options.duration('ttl')
+  const overlap = options.duration('overlap') ?? 0
+  return toFile(call, client => client.rotate(words[0] ?? '', { overlap, ...(lifetime !== undefined && { lifetime }) }))
+}
+
+type Credentials = Awaited<ReturnType<Call['client']>>['credentials']
+
+/** Secrets and pre-shared keys: one line, into --out or onto stdout. */
+async function toFile(call: Call, ask: (credentials: Credentials) => Promise<IssuedCredential>): Promise<Outcome> {
+  const out = call.options.text('out')
+  const { credentials } = await call.client()
+  return withOutput(out === undefined ? {} : { secret: out }, async output => {
+    const issued = await ask(credentials)
+    const { credential, psk } = issued
+    const line = issued.secret ?? (psk && `${psk.identity}:${psk.key}`)
+    if (line === undefined) throw new Error('the broker answered without a secret')
+    const next = usage(credential.kind, credential.owner, out)
+    if (out === undefined)
+      return { json: issued, text: line, warnings: [`${ONCE} (credential ${credential.id})`], next }
+    const file = await output.write('secret', `${line}\n`)
+    return { json: { credential, files: { secret: file } }, text: `${credential.id}: written to ${file}`, next }
+  })
+}
+
+async function issueJwtKey(call: Call, base: { readonly owner: string }): Promise<Outcome> {
+  const { options } = call
+  const [given, out] = [options.text('public-key'), options.text('out')]
+  if (given !== undefined && out !== undefined)
+    throw new Misuse('--out is for the key that is made here; with --public-key there is none')
+  const made = given === undefined ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : null
+  const jwk = made ? made.publicKey.export({ format: 'jwk' }) : publicJwk(await readText(given ?? '', '--public-key'))
+  const { credentials } = await call.client()
+  return withOutput(made && out !== undefined ? { key: out } : {}, async output => {
+    const issued = await credentials.issue({
+      ...base,
+      kind: 'jwt-key',
+      jwk: { ...jwk },
+      kid: options.text('kid'),
+      algorithm: options.choice('algorithm', ALGORITHMS),
+    })
+    const { credential } = issued
+    if (!made) return { json: issued, text: `${credential.id}: registered the key of ${credential.owner}` }
+    const privateKey = made.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    const sign = `latchkey token sign --device ${credential.owner} --key ${out ?? '<file>'}`
+    if (out === undefined)
+      return { json: { ...issued, privateKey }, text: privateKey.trimEnd(), warnings: [ONCE], next: [sign] }
+    const file = await output.write('key', privateKey)
+    return {
+      json: { credential, files: { privateKey: file } },
+      text: `${credential.id}: key written to ${file}`,
+      next: [sign],
+    }
+  })
+}
+
+/** The public half of what the file holds; a private key is refused, because it should not be here. */
+function publicJwk(text: string): Readonly<Record<string, unknown>> {
+  if (text.includes('PRIVATE KEY') || /"d"\s*:/.test(text))
+    throw new Misuse('--public-key holds a private key: it stays with the device. Give the public one')
+  try {
+    const key = text.trimStart().startsWith('{')
+      ? createPublicKey({ key: JSON.parse(text), format: 'jwk' })
+      : createPublicKey(text)
+    return { ...key.export({ format: 'jwk' }) }
+  } catch {
+    throw new Misuse('--public-key holds neither a public key in PEM nor a public JWK')
+  }
+}
+
+async function issueCertificate(call: Call, base: Omit<IssueInput & { kind: 'x509' }, 'kind'>): Promise<Outcome> {
+  const { options } = call
+  const [csrFile, passwordFile, folder] = [options.text('csr'), options.text('password-file'), options.text('out')]
+  if (csrFile !== undefined && options.flag('p12'))
+    throw new Misuse('--p12 needs the private key, which stays with whoever made the request')
+  const csr = csrFile === undefined ? undefined : await readText(csrFile, '--csr')
+  const password = passwordFile === undefined ? undefined : (await readText(passwordFile, '--password-file')).trim()
+  const { credentials } = await call.client()
+  const names = certificateNames(base.owner, { key: csr === undefined, p12: options.flag('p12') })
+  return withOutput(folder === undefined ? {} : inFolder(folder, names), async output => {
+    const issued = await credentials.issue({ ...base, kind: 'x509', csr, password })
+    if (folder === undefined) return printedCertificate(issued, options.flag('p12'))
+    const files = await writeCertificate(issued, output, names)
+    return {
+      json: { credential: issued.credential, files },
+      text: `${issued.credential.id}: written to ${Object.values(files).join(', ')}`,
+      next: usage('x509', base.owner, folder),
+    }
+  })
+}
+
+function certificateNames(
+  owner: string,
+  has: { readonly key: boolean; readonly p12: boolean },
+): Record<string, string> {
+  return {
+    certificate: `${owner}.crt`,
+    root: 'ca.crt',
+    ...(has.key && { privateKey: `${owner}.key` }),
+    ...(has.p12 && { pkcs12: `${owner}.p12`, password: `${owner}.p12.password` }),
+  }
+}
+
+async function writeCertificate(
+  { certificate = '', chain = '', privateKey = '', pkcs12 = '', password = '' }: IssuedCredential,
+  output: OutputFiles,
+  names: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const contents: Readonly<Record<string, string | Buffer>> = {
+    ...certificateFiles(certificate, chain),
+    privateKey,
+    pkcs12: Buffer.from(pkcs12, 'base64'),
+    password: `${password}\n`,
+  }
+  const written: Record<string, string> = {}
+  for (const name of Object.keys(names)) written[name] = await output.write(name, contents[name] ?? '')
+  return written
+}
+
+function printedCertificate(issued: IssuedCredential, p12: boolean): Outcome {
+  const { certificate = '', chain = '', privateKey, pkcs12, password } = issued
+  const parts = [privateKey, certificate, chain, ...(p12 ? [`${pkcs12}\nPKCS #12 password: ${password}`] : [])]
+  return {
+    json: issued,
+    text: parts
+      .filter(part => part !== undefined)
+      .map(part => part.trimEnd())
+      .join('\n'),
+    warnings: privateKey === undefined ? [] : [ONCE],
+    next: ['give --out <folder> to have files instead'],
+  }
+}
+
+/** How a client comes in with it, with the broker's usual port. */
+function usage(kind: string, owner: string, out: string | undefined): string[] {
+  const file = out ?? '<file>'
+  const how: Readonly<Record<string, string>> = {
+    secret: `-u ${owner} -P "$(cat ${file})"`,
+    psk: `--psk-identity <identity> --psk <key>`,
+    x509: `--cert ${file}/${owner}.crt --key ${file}/${owner}.key`,
+  }
+  const root = kind === 'psk' ? '' : '--cafile ca.crt '
+  return [
+    ...(kind === 'secret' ? ['latchkey ca root --out ca.crt'] : []),
+    `mosquitto_pub -h localhost -p 8883 -i ${owner} ${root}${how[kind] ?? ''} -t <topic> -m <message>`,
+  ]
+}

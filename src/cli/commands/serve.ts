@@ -1,0 +1,68 @@
+import type { Latchkey, Listeners } from '../../broker.ts'
+import type { Call, CommandRow } from '../command.ts'
+import { CONFIG, configurationOf } from '../configuration.ts'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** Ctrl-C reaches us twice below npm, which passes on what the terminal sends to all: milliseconds that count as one. */
+const SAME_SIGNAL = 1000
+
+export const serve: CommandRow = {
+  name: 'serve',
+  summary: 'Run the broker until it is told to stop (SIGINT, SIGTERM)',
+  reach: 'data',
+  options: [CONFIG],
+  examples: [
+    ['latchkey serve', 'on the usual ports, with ./data; makes it when it is not there'],
+    ['latchkey serve --config latchkey.yaml --data /var/lib/latchkey', 'as configured'],
+    ['latchkey serve --json', 'one line on stdout when ready: {"ready":true,"listeners":{...}}'],
+  ],
+  async run(call) {
+    const configuration = await configurationOf(call.options, call.terminal)
+    // Listened for before anything is open: a signal during the start stops it as soon as it has started.
+    const stop = signalled()
+    const { createLatchkey } = await import('../../broker.ts') // late: other commands start without its weight
+    const latchkey = await createLatchkey(configuration)
+    if (call.json) call.terminal.out(JSON.stringify({ ready: true, listeners: latchkey.listeners }))
+    else call.terminal.out(welcome(latchkey.listeners, configuration.data, call))
+    await stop
+    await closed(latchkey)
+    return { json: undefined, text: '' }
+  },
+}
+
+function signalled(): Promise<void> {
+  return new Promise(resolve => {
+    for (const signal of SIGNALS) process.once(signal, () => resolve())
+  })
+}
+
+/** A second signal does not wait for a graceful end. */
+async function closed(latchkey: Latchkey): Promise<void> {
+  const began = performance.now()
+  const impatient = () => {
+    if (performance.now() - began > SAME_SIGNAL) process.exit(1)
+  }
+  for (const signal of SIGNALS) process.on(signal, impatient)
+  try {
+    await latchkey.close()
+  } finally {
+    for (const signal of SIGNALS) process.removeListener(signal, impatient)
+  }
+}
+
+function welcome(listeners: Listeners, data: string, { terminal }: Call): string {
+  const paint = terminal.paintOut
+  const lines = Object.entries(listeners).map(([name, { host, port }]) => `  ${name.padEnd(6)} ${host}:${port}`)
+  const where = data === './data' ? '' : ` --data ${data}`
+  return [
+    paint('bold', 'Latchkey serves. Everything is denied until a policy permits it.'),
+    ...lines,
+    '',
+    'Next, in another terminal:',
+    `  npx latchkey apply devices/${where}                        a small example: types, devices, policy`,
+    `  npx latchkey device list${where}                           what may connect`,
+    `  npx latchkey enrolment create --type thermostat${where}    let a device in by itself`,
+    `  npx latchkey audit follow${where}                          who comes, and who is refused`,
+    'Ctrl-C stops it.',
+  ].join('\n')
+}

@@ -1,0 +1,43 @@
+// An error of any kind as what the user reads, and as the exit code: 1 refused, 2 misuse.
+import { ApiError } from '../client/client.ts'
+import { asFailure, Failure, type Location } from '../model/failure.ts'
+import { printable } from '../model/printable.ts'
+import { Misuse } from './misuse.ts'
+import type { Paint } from './terminal.ts'
+
+export interface Refusal {
+  readonly code: string
+  readonly message: string
+  readonly advice: string | null
+  readonly location: Location | null
+  /** Id of the request in the broker's log. */
+  readonly requestId: string | null
+  readonly exitCode: 1 | 2
+}
+
+export function refusalOf(error: unknown): Refusal {
+  const nothing = { advice: null, location: null, requestId: null }
+  if (error instanceof Misuse) return { ...nothing, code: 'misuse', message: error.message, exitCode: 2 }
+  if (error instanceof ApiError) {
+    const { code, detail, advice = null, location = null, requestId = null } = error
+    return { code, message: detail, advice: advice === detail ? null : advice, location, requestId, exitCode: 1 }
+  }
+  const failure = asFailure(error)
+  const { code, message, row, location = null } = failure
+  const told = error instanceof Failure && row.advice !== message ? row.advice : null
+  return { ...nothing, code, message, advice: code === 'internal' ? row.advice : told, location, exitCode: 1 }
+}
+
+export function refusalText({ code, message, advice, location, requestId }: Refusal, paint: Paint): string {
+  const where = location
+    ? [location.file, location.line, location.column].filter(part => part !== undefined).join(':')
+    : ''
+  // Messages of the catalogue often name the place themselves.
+  const place = where === '' || message.includes(where) ? '' : `${where}: `
+  const trace = requestId === null ? '' : `, request ${requestId}`
+  return [
+    `${paint('red', 'latchkey:')} ${printable(place + message, 2000)}`,
+    ...(advice === null ? [] : [`  ${printable(advice, 1000)}`]),
+    ...(code === 'misuse' ? [] : [paint('dim', `  (${code}${printable(trace)})`)]),
+  ].join('\n')
+}
