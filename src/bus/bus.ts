@@ -16,7 +16,7 @@ import { PREFIX } from './keys.ts'
 import { BUS_LIMITS, type BusLimits } from './limits.ts'
 import { Message, type Publisher } from './message.ts'
 import type { QueueEntry } from './queue.ts'
-import type { ServiceTopic } from './receiver.ts'
+import type { Receiver, ServiceTopic } from './receiver.ts'
 import { Retained } from './retained.ts'
 import type { Route, Target } from './route.ts'
 import { Router } from './router.ts'
@@ -225,7 +225,13 @@ export class Bus {
     }
   }
 
-  // --- subscriptions --------------------------------------------------------------------------------------------------------
+  // --- sessions and subscriptions --------------------------------------------------------------------------------------------------------
+
+  /** From now on the session's messages go to this receiver; `sessions.disconnect` ends it. */
+  attach(session: Session, receiver: Receiver): void {
+    session.receiver = receiver
+    this.router.refresh(session)
+  }
 
   /**
    * Subscribes a session, if its owner may have everything the filter can match. The QoS granted is what the policy

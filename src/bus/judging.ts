@@ -25,7 +25,10 @@ export function stillHolds(epoch: number, until: number | null, { access, clock 
   return epoch === access.epoch && (until === null || clock.now() < until)
 }
 
-/** One decision, kept until the epoch moves, its time window turns, or somebody else holds the rights. */
+/**
+ * One permission, kept until the epoch moves, its time window turns, or somebody else holds the rights. A refusal is
+ * asked for again each time, so that every one of them is counted.
+ */
 export class KeptDecision {
   readonly #request: Request
   #decision: Decision | null = null
@@ -37,8 +40,8 @@ export class KeptDecision {
   }
 
   of(rights: Rights, judging: Judging): Decision {
-    if (this.#decision !== null && this.#rights === rights && stillHolds(this.#epoch, this.#decision.until, judging))
-      return this.#decision
+    const kept = this.#decision
+    if (kept?.permit && this.#rights === rights && stillHolds(this.#epoch, kept.until, judging)) return kept
     this.#epoch = judging.access.epoch
     this.#rights = rights
     this.#decision = rights.decide(this.#request)

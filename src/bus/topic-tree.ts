@@ -68,11 +68,12 @@ export class TopicTree<T extends object> {
 
   /** All values whose topic a valid filter matches; `#` and a leading `+` never reach `$...` [MQTT-4.7.2-1]. */
   *match(filter: string): Generator<T> {
-    yield* walk(this.#root, filter.split('/'), 0)
+    yield* walk(this.#root, filter.split('/'), 0, 0)
   }
 }
 
-function* walk<T>(branch: Branch<T>, levels: readonly string[], at: number): Generator<T> {
+/** `at` stays at a `#` while `depth` goes on: names are hidden from wildcards in the first level alone. */
+function* walk<T>(branch: Branch<T>, levels: readonly string[], at: number, depth: number): Generator<T> {
   const level = levels[at]
   if (level === undefined) {
     if (branch.value !== undefined) yield branch.value
@@ -80,12 +81,12 @@ function* walk<T>(branch: Branch<T>, levels: readonly string[], at: number): Gen
   }
   if (level !== '+' && level !== '#') {
     const child = branch.children.get(level)
-    if (child !== undefined) yield* walk(child, levels, at + 1)
+    if (child !== undefined) yield* walk(child, levels, at + 1, depth + 1)
     return
   }
   if (level === '#' && branch.value !== undefined) yield branch.value // the parent too (MQTT 5, 4.7.1.2)
   for (const [name, child] of branch.children) {
-    if (at === 0 && name.startsWith('$')) continue
-    yield* walk(child, levels, level === '#' ? at : at + 1)
+    if (depth === 0 && name.startsWith('$')) continue
+    yield* walk(child, levels, level === '#' ? at : at + 1, depth + 1)
   }
 }

@@ -293,8 +293,7 @@ export class Gate implements Peer, EngineSide, Opener {
       incoming: new IncomingPublishes(parts),
       subscribing: new Subscribing(parts),
     }
-    session.receiver = delivery
-    bus.router.refresh(session)
+    bus.attach(session, delivery)
     this.#record('session-start', null)
     delivery.pump()
     this.#answered()

@@ -92,7 +92,7 @@ export class Opening implements Opened {
     const live = new AdmittedSession(this.#opener, principal, clientId, fresh => this.#session?.holdBy(fresh))
     this.#context.access.sessions.register(live)
     this.#live = live
-    await this.#openSession(principal, clientId)
+    await this.#openSession(live.principal, clientId)
   }
 
   /** Undoes what was done so far: the connection is gone. */
