@@ -12,6 +12,7 @@ export interface Finding {
     | 'unassigned'
     | 'everything'
     | 'operator-role'
+    | 'unknown-type'
     | 'optional-variable'
     | 'forbid-without-permit'
     | 'empty-role'
@@ -20,15 +21,17 @@ export interface Finding {
   readonly place: Place | null
 }
 
-/** Roles that manifests or clients carry, so that they count as assigned. */
 export interface LintOptions {
+  /** Roles that manifests or clients carry, so that they count as assigned. */
   readonly rolesInUse?: ReadonlySet<string>
+  /** Tells whether a device type exists; left out, types are not looked at. */
+  readonly isDeviceType?: (id: string) => boolean
 }
 
 /** More rules in one role than this are not compared with each other. */
 export const MAX_COMPARED_RULES = 1000
 
-export function lint(policy: Policy, { rolesInUse = new Set() }: LintOptions = {}): Finding[] {
+export function lint(policy: Policy, { rolesInUse = new Set(), isDeviceType }: LintOptions = {}): Finding[] {
   const own = policy.documents.flatMap(document => document.roles)
   const assigned = new Set(policy.assignments.flatMap(({ roles }) => roles.map(role => role.name)))
   const typed = new Set(policy.assignments.filter(a => a.by === 'type').flatMap(a => a.roles.map(role => role.name)))
@@ -48,6 +51,7 @@ export function lint(policy: Policy, { rolesInUse = new Set() }: LintOptions = {
   return [
     ...findings,
     ...operatorRoles(policy),
+    ...(isDeviceType ? unknownTypes(policy, isDeviceType) : []),
     ...(tests === 0 && own.length > 0
       ? [note('no-tests', 'the policy has no tests; add some under "tests"', null)]
       : []),
@@ -157,6 +161,14 @@ function operatorRoles(policy: Policy): Finding[] {
         .map(({ name, place }) =>
           warning('operator-role', `role ${name}, which administers the broker, goes to all of ${by} ${value}`, place),
         ),
+    )
+}
+
+function unknownTypes(policy: Policy, isDeviceType: (id: string) => boolean): Finding[] {
+  return policy.assignments
+    .filter(({ by, value }) => by === 'type' && !isDeviceType(value))
+    .map(({ value, place }) =>
+      warning('unknown-type', `roles are assigned to the device type ${value}, which does not exist`, place),
     )
 }
 
