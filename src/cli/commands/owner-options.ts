@@ -20,7 +20,7 @@ const CLIENT_IDS = ['own', 'under'] as const
 export const OWNER_OPTIONS: readonly OptionRow[] = [
   {
     flags: '--attribute <name=value>',
-    text: 'what policies see as $' + '{device.name}; name= takes it away',
+    text: 'what policies see as a variable of the device; name= takes it away',
     repeat: true,
   },
   { flags: '--group <name>', text: 'group it belongs to', repeat: true },
