@@ -8,6 +8,7 @@ import type { Changes } from '../model/change.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import { asFailure, Failure } from '../model/failure.ts'
 import type { Subject } from '../model/principal.ts'
+import { scopesWithin } from '../policy/scope.ts'
 import type { SecretCredential } from '../registry/records.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
@@ -45,7 +46,7 @@ export interface TokenServerOptions {
   readonly store: Store
   readonly vault: Vault
   readonly registry: Registry
-  readonly access: Pick<Access, 'rolesOf' | 'scopesBeyond'>
+  readonly access: Pick<Access, 'compiled'>
   readonly audit: Audit
   readonly changes: Changes
   readonly clock: Clock
@@ -152,8 +153,8 @@ export class TokenServer {
     const registered = registry.client(subject.id)?.scopes ?? null
     const asked = form.get('scope')
     if (asked === undefined || asked === '') {
-      const all = registered ?? access.rolesOf(subject).map(role => `role:${role}`)
-      const beyond = new Set(access.scopesBeyond(subject, all, registered))
+      const all = registered ?? access.compiled.rolesOf(subject).map(role => `role:${role}`)
+      const beyond = new Set(scopesWithin(access.compiled, subject, all, registered))
       return all.filter(scope => !beyond.has(scope))
     }
     if (Buffer.byteLength(asked) > this.limits.scopeBytes) {
@@ -163,7 +164,7 @@ export class TokenServer {
     if (requested.length > this.limits.scopes) {
       throw new Failure('invalid-scope', `more than ${this.limits.scopes} scopes were asked for`)
     }
-    const beyond = access.scopesBeyond(subject, requested, registered)
+    const beyond = scopesWithin(access.compiled, subject, requested, registered)
     if (beyond.length > 0) {
       throw new Failure(
         'invalid-scope',
