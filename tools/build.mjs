@@ -19,7 +19,8 @@ import { fileURLToPath } from 'node:url'
 import { withLock } from './lock.mjs'
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-export const LOCK = join(ROOT, '.latchkey', 'build.lock')
+/** Whoever installs or builds in a checkout holds this file. */
+export const lockOf = root => join(root, '.latchkey', 'build.lock')
 /** Set for the `npm ci` that launch.mjs runs: its `prepare` builds under the lock that its parent holds. */
 export const LOCK_HELD = 'LATCHKEY_BUILD_LOCK_HELD'
 
@@ -133,7 +134,7 @@ export async function ensureBuilt(root = ROOT, say = text => process.stderr.writ
     if (!isFresh(root)) compile(root)
   }
   if (process.env[LOCK_HELD] === '1') build()
-  else await withLock(LOCK, async () => build(), say)
+  else await withLock(lockOf(root), async () => build(), say)
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -16,7 +16,7 @@ if (major < NODE[0] || (major === NODE[0] && minor < NODE[1])) {
   process.exit(1)
 }
 
-const { ROOT, LOCK, LOCK_HELD, hasCompiler, isBuilt, isFresh } = await import('./build.mjs')
+const { lockOf, LOCK_HELD, ROOT, hasCompiler, isBuilt, isFresh } = await import('./build.mjs')
 const { isInstalled } = await import('./installed.mjs')
 const { withLock } = await import('./lock.mjs')
 
@@ -51,7 +51,7 @@ async function prepare({ dev, build = true }) {
   const ready = () => isReady(dev, build)
   if (ready()) return
   await withLock(
-    LOCK,
+    lockOf(ROOT),
     async () => {
       if (!isInstalled(ROOT, { dev: dev || needsCompiler() })) await install()
     },
