@@ -19,6 +19,6 @@ export class AuditTrail {
 
   /** Walks the whole hash chain. */
   verify(): Promise<Verification> {
-    return this.#connection.json({ method: 'POST', path: '/v1/audit/verify' })
+    return this.#connection.json({ method: 'GET', path: '/v1/audit/verify' })
   }
 }

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts'
-import type { AccessToken, Introspection, TokenInput } from './types.ts'
+import type { AccessToken, Introspection, Page, SigningKey, TokenInput } from './types.ts'
 
 /** The token server (RFC 6749 4.4, RFC 7009, RFC 7662). */
 export class Tokens {
@@ -22,18 +22,24 @@ export class Tokens {
     })
   }
 
-  /** Is this access token good, and whose is it? */
+  /** Is this access token good, and whose is it? Needs `credentials:read`. */
   introspect(token: string): Promise<Introspection> {
     return this.#connection.json({ method: 'POST', path: '/oauth2/introspect', form: { token } })
   }
 
-  /** Denies an access token from now on; sessions that hang on it have ended when this resolves. */
+  /** Denies an access token from now on; its sessions have ended when this resolves. Needs `credentials:write`. */
   revoke(token: string): Promise<void> {
     return this.#connection.json({ method: 'POST', path: '/oauth2/revoke', form: { token } })
   }
 
-  /** Signs with a new key from soon on; tokens signed before stay good. Needs `keys:write`. */
-  rotateKeys(): Promise<{ readonly kid: string }> {
+  /** Signing keys, without their private halves. Needs `keys:read`. */
+  async keys(): Promise<readonly SigningKey[]> {
+    const { items } = await this.#connection.json<Page<SigningKey>>({ method: 'GET', path: '/v1/keys' })
+    return items
+  }
+
+  /** Publishes the next key; it signs from `signsFrom`, and tokens signed before stay good. Needs `keys:write`. */
+  rotateKeys(): Promise<SigningKey> {
     return this.#connection.json({ method: 'POST', path: '/v1/keys/rotate' })
   }
 }

@@ -301,8 +301,12 @@ export interface Redemption {
 export interface PolicyVersion {
   readonly version: number
   readonly createdAt: string
-  /** Who put it there. */
+  /** Who put it in force. */
   readonly by: string
+  /** SHA-256 over paths and texts. */
+  readonly hash: string
+  /** The earlier version whose files these are. */
+  readonly rollbackOf: number | null
   readonly files: readonly TextFile[]
 }
 
@@ -327,6 +331,8 @@ export interface TestResult {
 export interface PolicyOutcome {
   /** The version that is in force now; with `dryRun` the one that would be. */
   readonly version: number
+  /** False when the same files were in force already: there is no new version. */
+  readonly changed: boolean
   readonly findings: readonly Finding[]
   readonly tests: readonly TestResult[]
 }
@@ -380,6 +386,23 @@ export interface Explanation {
   readonly considered: readonly ConsideredRule[]
   /** For a subscription: a topic it would reach and no rule permits. */
   readonly uncovered: string | null
+  readonly policyVersion: number
+  /** What was assumed of the circumstances, for rules with conditions. */
+  readonly context: {
+    readonly credential: string | null
+    readonly transport: string
+    readonly address: string
+    readonly now: string
+  }
+  /** What the audit trail says, when a denial was asked about. */
+  readonly denial: {
+    readonly action: string
+    readonly target: string
+    readonly permit: boolean
+    readonly count: number
+    /** False when the same question is answered otherwise by now. */
+    readonly agrees: boolean
+  } | null
 }
 
 export interface AuditRecord {
@@ -455,6 +478,16 @@ export interface AccessToken {
   readonly scope?: string
 }
 
+/** Of the token server. */
+export interface SigningKey {
+  readonly kid: string
+  /** `published`: in the key set, signs later. `retired`: signs no more, its tokens are still good. */
+  readonly state: 'published' | 'active' | 'retired'
+  readonly createdAt: string
+  readonly signsFrom: string
+  readonly endsAt: string | null
+}
+
 /** RFC 7662 2.2. */
 export interface Introspection {
   readonly active: boolean
@@ -463,14 +496,21 @@ export interface Introspection {
 
 export interface PlanStep {
   readonly action: 'create' | 'update' | 'unchanged'
-  readonly kind: string
+  readonly kind: 'device-type' | 'device' | 'client' | 'policy'
   readonly id: string
   readonly fields: readonly { readonly name: string; readonly before: unknown; readonly after: unknown }[]
+  readonly location: Location
 }
 
 /** What `apply` did, or would do. */
 export interface ApplyPlan {
+  /** False after a dry run. */
+  readonly applied: boolean
+  /** Whether any step is more than `unchanged`. */
+  readonly changes: boolean
   readonly steps: readonly PlanStep[]
-  /** What became of the policy; null when no policy file was sent. */
-  readonly policy: (PolicyOutcome & { readonly changed: boolean }) | null
+  /** What became of the policy; null when no policy file was sent: then the one in force stays. */
+  readonly policy: PolicyOutcome | null
+  /** Files that are no YAML and were left alone. */
+  readonly ignored: readonly string[]
 }

@@ -56,18 +56,33 @@ function locationView({ file, line, column }: Location): NonNullable<Problem['lo
 
 /** Zod's first issue as `invalid-input`, naming the field: `body.attributes.room`. */
 export function invalidInput(error: z.ZodError, part: string): Failure {
-  const [issue, ...others] = error.issues
+  const [first, ...others] = error.issues
+  const { path, issue } = innermost(first, [part])
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-  const path = [part, ...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].map(String).join('.')
+  const name = [...path, ...(unknown === undefined ? [] : [unknown])].map(String).join('.')
   const why = unknown === undefined ? (issue?.message ?? 'is not valid') : 'unknown field; look for a typing error'
   const more = others.length > 0 ? ` (and ${others.length} more)` : ''
-  return new Failure('invalid-input', printable(`${path}: ${why}${more}`, 1000))
+  return new Failure('invalid-input', printable(`${name}: ${why}${more}`, 1000))
+}
+
+type Issue = z.core.$ZodIssue
+
+/** In a choice of shapes: what is wrong with the one that comes closest. */
+function innermost(issue: Issue | undefined, above: readonly PropertyKey[]): { path: PropertyKey[]; issue?: Issue } {
+  if (!issue) return { path: [...above] }
+  const path = [...above, ...issue.path]
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return { path, issue }
+  const [closest] = [...issue.errors].sort((a, b) => a.length - b.length)
+  return innermost(closest?.[0], path)
 }
 
 /** What fastify itself refuses, by the code of its error. */
 const FRAMEWORK_FAILURES: ReadonlyMap<string, readonly [code: 'too-large' | 'invalid-input', message: string]> =
   new Map([
-    ['FST_ERR_CTP_BODY_TOO_LARGE', ['too-large', 'The body is larger than limits.requestBytes; send less at once.']],
+    [
+      'FST_ERR_CTP_BODY_TOO_LARGE',
+      ['too-large', 'The body is larger than limits.http.requestBytes; send less at once.'],
+    ],
     ['FST_ERR_CTP_INVALID_MEDIA_TYPE', ['invalid-input', 'content-type: this media type is not read here.']],
     ['FST_ERR_CTP_INVALID_JSON_BODY', ['invalid-input', 'body: it is not valid JSON; correct its syntax.']],
     ['FST_ERR_CTP_EMPTY_JSON_BODY', ['invalid-input', 'body: it is empty; send a JSON object.']],

@@ -5,6 +5,7 @@ import { isIdentifier } from '../../model/identifier.ts'
 export const identifierSchema = z
   .string()
   .refine(isIdentifier, 'must be 1 to 64 letters, digits, . _ : or -, beginning with a letter or digit')
+  .meta({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$' })
 
 /** Items of one page: 100 unless asked, never more than 500. */
 export const limitSchema = z.coerce.number<string>().int().min(1).max(500).default(100)

@@ -51,7 +51,13 @@ describe('problem details', () => {
 })
 
 describe('the first wrong field is named', () => {
-  const schema = z.strictObject({ attributes: z.record(z.string(), z.string()), limit: z.int() })
+  const schema = z.strictObject({
+    attributes: z.record(z.string(), z.string()),
+    limit: z.int(),
+    who: z
+      .union([z.strictObject({ device: z.string(), room: z.string() }), z.strictObject({ denial: z.int() })])
+      .optional(),
+  })
   const fail = (value: unknown) => {
     const result = schema.safeParse(value)
     if (result.success) throw new Error('expected a refusal')
@@ -63,6 +69,7 @@ describe('the first wrong field is named', () => {
     [{ attributes: {}, limit: 1, colour: 1 }, /^body\.colour: unknown field/],
     [{ limit: 'x' }, /^body\.attributes: .*\(and 1 more\)$/],
     [7, /^body: /],
+    [{ attributes: {}, limit: 1, who: { denial: 'x' } }, /^body\.who\.denial: /],
   ])('%j', (value, message) => {
     expect(fail(value)).toMatch(message)
   })

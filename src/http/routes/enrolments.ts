@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import { Failure } from '../../model/failure.ts'
+import type { HttpApp, RouteParts } from '../api.ts'
+import { addressOf } from '../door.ts'
+import { actorOf, principalOf } from '../operator-authentication.ts'
+import { refusals } from '../refusals.ts'
+import { credentialSchema, credentialView } from '../views/credential-view.ts'
+import { deviceSchema, deviceView } from '../views/device-view.ts'
+import { enrolmentSchema, enrolmentView } from '../views/enrolment-view.ts'
+import { identifierSchema, pageOf, pageQuery, pageSchema } from '../views/page.ts'
+import { timestamp, timestampSchema } from '../views/timestamp.ts'
+import { attributesSchema, idParams, namesSchema } from './owner-input.ts'
+
+const tags = ['enrolments']
+
+const enrolmentInput = z.strictObject({
+  type: identifierSchema.describe('Device type of what will be enrolled.'),
+  ttl: z.int().min(1).max(31_536_000).describe('Seconds during which the token works.'),
+  device: identifierSchema.optional().describe('The one id it may enrol; without, the device asks for one.'),
+  attributes: attributesSchema.optional(),
+  groups: namesSchema.optional(),
+  uses: z.int().min(1).max(10_000).optional().describe('Devices it may enrol; default 1.'),
+  lifetime: z.int().min(1).optional().describe('Seconds its certificates live; the profile bounds it.'),
+})
+
+export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentication }: RouteParts): void {
+  app.post(
+    '/v1/enrolments',
+    {
+      // Either right will do: to administer enrolments, or to enrol this very device type.
+      config: { access: 'authenticated' },
+      schema: {
+        operationId: 'createEnrolment',
+        summary: 'Make an enrolment token; it is shown this once',
+        tags,
+        body: enrolmentInput,
+        response: {
+          201: z.object({ id: z.string(), token: z.string(), expiresAt: timestampSchema }),
+          ...refusals(404, 409),
+        },
+      },
+    },
+    async (request, reply) => {
+      const principal = principalOf(request)
+      const { type, device, groups = [] } = request.body
+      request.target = type
+      if (!authentication.may(principal, 'enrolments:write')) {
+        const { permit } = access.decide(principal, { action: 'enrol', target: type })
+        if (!permit)
+          throw new Failure('policy-denied', `${principal.subject.id} may not enrol devices of type ${type}.`)
+      }
+      if (device !== undefined) ceiling.checkOwner(principal, device)
+      ceiling.checkDevice(principal, { id: device ?? 'enrolled', type, groups, roles: [] })
+      const { id, token, expiresAt } = await desk.create(request.body, actorOf(principal))
+      request.target = id
+      return reply
+        .code(201)
+        .header('location', `/v1/enrolments/${id}`)
+        .send({ id, token, expiresAt: timestamp(expiresAt) })
+    },
+  )
+
+  app.get(
+    '/v1/enrolments',
+    {
+      config: { access: 'enrolments:read' },
+      schema: {
+        operationId: 'listEnrolments',
+        summary: 'Enrolments that are open or ended lately, without their tokens',
+        tags,
+        querystring: pageQuery,
+        response: { 200: pageSchema(enrolmentSchema) },
+      },
+    },
+    async request => {
+      const { limit, ...page } = request.query
+      const enrolments = await desk.list({ ...page, limit: limit + 1 })
+      return pageOf(enrolments, limit, enrolmentView, enrolment => enrolment.id)
+    },
+  )
+
+  app.delete(
+    '/v1/enrolments/:id',
+    {
+      config: { access: 'enrolments:write' },
+      schema: {
+        operationId: 'revokeEnrolment',
+        summary: 'Make an enrolment token worthless',
+        tags,
+        params: idParams,
+        response: { 204: z.undefined(), ...refusals(404, 409) },
+      },
+    },
+    async (request, reply) => {
+      await desk.revoke(request.params.id, actorOf(principalOf(request)))
+      return reply.code(204).send()
+    },
+  )
+
+  app.post(
+    '/v1/enrolments/redeem',
+    {
+      config: { access: 'public' },
+      schema: {
+        operationId: 'redeemEnrolment',
+        summary: 'A device turns its token and certificate request into an identity, exactly once',
+        tags,
+        body: z.strictObject({
+          token: z.string().min(1).max(256),
+          csr: z.string().min(1).max(65_536).describe('PKCS#10 in PEM, signed with the key it is for.'),
+          device: identifierSchema.optional().describe('The id it asks for, where the token leaves that open.'),
+        }),
+        response: {
+          201: z.object({
+            device: deviceSchema,
+            credential: credentialSchema,
+            certificate: z.string().describe('PEM.'),
+            chain: z.string().describe('Issuing and root certificate, PEM.'),
+          }),
+          ...refusals(404, 409),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { device, credential, certificatePem, chainPem } = await desk.redeem({
+        ...request.body,
+        address: addressOf(request),
+      })
+      return reply.code(201).send({
+        device: deviceView(device),
+        credential: credentialView(credential),
+        certificate: certificatePem,
+        chain: chainPem,
+      })
+    },
+  )
+}
