@@ -5,14 +5,28 @@ export interface MetricRow {
   readonly labels: readonly string[]
 }
 
+const row = (help: string, ...labels: readonly string[]): MetricRow => ({ help, labels })
+
 export const METRIC_TABLE: ReadonlyMap<string, MetricRow> = new Map(
   Object.entries({
-    latchkey_http_requests_total: { help: 'HTTP requests answered.', labels: ['method', 'route', 'status'] },
-    latchkey_http_request_seconds: { help: 'Seconds from a request to its answer.', labels: ['route'] },
-    latchkey_mqtt_connections_refused_total: { help: 'MQTT connections refused before CONNECT.', labels: ['reason'] },
-    latchkey_store_commits_total: { help: 'Batches made durable.', labels: [] },
-    latchkey_store_write_seconds: { help: 'Seconds of one group commit.', labels: [] },
-    latchkey_store_failures_total: { help: 'Writes that the database refused.', labels: [] },
-    latchkey_store_expired_total: { help: 'Entries swept after their end.', labels: [] },
-  } satisfies Record<string, MetricRow>),
+    latchkey_audit_lost_total: row('Audit records that the database refused.'),
+    latchkey_audit_omitted_total: row('Audit records that were only counted.', 'reason'),
+    latchkey_audit_records_total: row('Audit records written.', 'type'),
+    latchkey_authentications_total: row('Attempts to authenticate.', 'transport', 'result'),
+    latchkey_bus_writes_spared_total: row('Writes that nobody needed any more when their turn came.'),
+    latchkey_decisions_total: row('Decisions of the policy.', 'action', 'result'),
+    latchkey_http_request_seconds: row('Seconds from a request to its answer.', 'route'),
+    latchkey_http_requests_total: row('HTTP requests answered.', 'method', 'route', 'status'),
+    latchkey_messages_dropped_total: row('Messages that a receiver did not get.', 'reason'),
+    latchkey_messages_received_total: row('Messages received from publishers.'),
+    latchkey_mqtt_connections_refused_total: row('MQTT connections refused before CONNECT.', 'reason'),
+    latchkey_mqtt_connections_total: row('MQTT connections opened.', 'transport'),
+    latchkey_mqtt_ended_total: row('MQTT connections that the broker ended, by failure.', 'failure'),
+    latchkey_store_commits_total: row('Batches made durable.'),
+    latchkey_store_expired_total: row('Entries swept after their end.'),
+    latchkey_store_failures_total: row('Writes that the database refused.'),
+    latchkey_store_write_seconds: row('Seconds of one group commit.'),
+    latchkey_tls_handshake_failures_total: row('TLS handshakes that failed.', 'transport'),
+    latchkey_websocket_refused_total: row('WebSocket upgrades refused.', 'status'),
+  }),
 )

@@ -73,8 +73,8 @@ describe('the metric table', () => {
     ),
   )
 
-  it('explains every counter and histogram in the source', () => {
-    expect(used.size).toBeGreaterThan(0)
+  it('explains every counter and histogram in the source (add a row to metric-table.ts)', () => {
+    expect(used.size).toBeGreaterThan(10)
     expect([...used].filter(name => !METRIC_TABLE.has(name ?? ''))).toEqual([])
   })
 })
