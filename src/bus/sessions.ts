@@ -127,8 +127,10 @@ export class Sessions {
         this.#end(session)
         continue
       }
+      const begins = (session.endsAt === null && expiry !== NEVER) || (will !== null && session.willAt === null)
       if (session.endsAt === null && expiry !== NEVER) session.endsAt = now + expiry * 1000
       if (will !== null && session.willAt === null) session.willAt = now + Math.min(will.delay, expiry) * 1000
+      if (begins) this.#parts.journal.note([putSession(session)])
       this.#arm(session)
     }
   }
