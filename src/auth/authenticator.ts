@@ -1,0 +1,250 @@
+// The one door. What is here, and nothing else, makes a Principal.
+import type { Audit } from '../audit/audit.ts'
+import type { Clock, Random } from '../model/clock.ts'
+import type { Evidence } from '../model/evidence.ts'
+import { asFailure, Failure, type FailureCode } from '../model/failure.ts'
+import { isIdentifier } from '../model/identifier.ts'
+import type { Meter } from '../model/meter.ts'
+import type { Principal, Subject } from '../model/principal.ts'
+import { printable } from '../model/printable.ts'
+import type { Transport } from '../model/transport.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Vault } from '../vault/vault.ts'
+import { AttemptLimiter } from './attempt-limiter.ts'
+import { type Claim, claimsOf } from './claims.ts'
+import { admitsClientId, assignClientId, checkClientId } from './client-identifier.ts'
+import { AUTHENTICATION_LIMITS, type AuthenticationLimits } from './limits.ts'
+import type { IssuerKeys, TrustedAuthorities, UnknownCertificate } from './ports.ts'
+import { type Proof, proofBy, type Trace } from './proof.ts'
+import { believedSubject } from './unproved.ts'
+import { TokenVerifier } from './verify-jwt.ts'
+import { pskKeyOf, verifyPsk } from './verify-psk.ts'
+import { verifySecret } from './verify-secret.ts'
+import { verifyCertificate } from './verify-x509.ts'
+
+export interface AuthenticatorParts {
+  readonly registry: Registry
+  readonly vault: Vault
+  readonly audit: Audit
+  readonly clock: Clock
+  readonly meter: Meter
+  readonly limits?: Partial<AuthenticationLimits>
+  readonly issuerKeys: IssuerKeys
+  readonly trust: TrustedAuthorities
+  readonly unknownCertificate?: UnknownCertificate
+  /** What `aud` of tokens that devices sign must hold. */
+  readonly audience: string
+  /** Who shows nothing at all gets this role, on these transports; null: nobody does. */
+  readonly anonymous: { readonly role: string; readonly transports: readonly Transport[] } | null
+  /** Why nobody may come in just now (the clock is behind, say); null: they may. */
+  readonly refuseAll?: () => FailureCode | null
+  /** `off-for-tests` believes whatever is claimed, so that a test of an attack is seen to fail. */
+  readonly enforcement?: 'on' | 'off-for-tests'
+}
+
+/** An enhanced authentication under way (MQTT 5, 4.12). */
+export interface Exchange {
+  step(data: Buffer | null): Promise<{
+    readonly state: 'continue' | 'done'
+    readonly data: Buffer | null
+    readonly principal?: Principal
+  }>
+}
+
+export class Authenticator {
+  readonly #parts: AuthenticatorParts
+  readonly #limits: AuthenticationLimits
+  readonly #limiter: AttemptLimiter
+  readonly #tokens: TokenVerifier
+
+  constructor(parts: AuthenticatorParts) {
+    this.#parts = parts
+    this.#limits = { ...AUTHENTICATION_LIMITS, ...parts.limits }
+    this.#limiter = new AttemptLimiter(this.#limits, parts.clock)
+    this.#tokens = new TokenVerifier({ ...parts, limits: this.#limits })
+  }
+
+  /** Evidence becomes a Principal, or a Failure is thrown; either way the audit trail is told. */
+  async authenticate(evidence: Evidence): Promise<Principal> {
+    const trace: Trace = { principal: null, credential: null, credentialKind: null }
+    let principal: Principal
+    try {
+      principal = await this.#admit(evidence, trace)
+    } catch (error) {
+      throw this.#refused(evidence, trace, asFailure(error))
+    }
+    this.#record(evidence, trace, null)
+    return principal
+  }
+
+  /** The HTTP API: an `lk_api_` secret or an access token as bearer (RFC 6750). */
+  authenticateBearer(token: string, address: string): Promise<Principal> {
+    return this.authenticate({
+      transport: 'https',
+      address,
+      clientId: null,
+      certificates: [],
+      pskIdentity: null,
+      username: null,
+      password: Buffer.from(token),
+    })
+  }
+
+  /** The key of a TLS-PSK identity; null alike for whatever is unknown, revoked or expired. */
+  pskKey(identity: string): Buffer | null {
+    return pskKeyOf(identity, this.#parts.registry, this.#parts.clock)
+  }
+
+  admitsClientId(principal: Principal, clientId: string): boolean {
+    if (this.#parts.enforcement === 'off-for-tests') return true
+    return admitsClientId(principal, clientId, this.#parts.registry, this.#limits.clientIdBytes)
+  }
+
+  /** For an empty MQTT client identifier. */
+  assignClientId(principal: Principal, random: Random): string {
+    return assignClientId(principal, this.#parts.registry, random)
+  }
+
+  /** Throws `authentication-method`: no method of enhanced authentication is served. */
+  begin(_evidence: Evidence, method: string): Exchange {
+    throw new Failure('authentication-method', `The authentication method ${printable(method, 40)} is not served`)
+  }
+
+  /** The checks, in their order; each may end it. */
+  async #admit(evidence: Evidence, trace: Trace): Promise<Principal> {
+    const closed = this.#parts.refuseAll?.() ?? null
+    if (closed !== null) throw new Failure(closed)
+    if (this.#parts.enforcement === 'off-for-tests') return this.#believe(evidence, trace)
+    this.#limiter.check(evidence.address, [])
+    const claims = claimsOf(evidence, this.#limits.tokenBytes)
+    const references = claims.flatMap(({ reference }) => (reference === null ? [] : [reference]))
+    this.#limiter.check(evidence.address, references)
+    try {
+      const principal = await this.#prove(evidence, claims, trace)
+      this.#limiter.succeeded(evidence.address, references)
+      return principal
+    } catch (error) {
+      this.#limiter.failed(evidence.address, references)
+      throw error
+    }
+  }
+
+  async #prove(evidence: Evidence, claims: readonly Claim[], trace: Trace): Promise<Principal> {
+    if (claims.length === 0) return this.#anonymous(evidence)
+    const proofs: Proof[] = []
+    for (const claim of claims) proofs.push(await this.#verify(claim, evidence, trace))
+    checkAgreement(proofs, evidence)
+    const principal = this.#principal(proofs, evidence)
+    const lost = this.#parts.registry.standing(principal)
+    if (lost !== null) throw new Failure(lost, `${principal.subject.id} was proved, but does not stand: ${lost}`)
+    if (evidence.clientId !== null && evidence.clientId !== '')
+      checkClientId(principal, evidence.clientId, this.#parts.registry, this.#limits.clientIdBytes)
+    return principal
+  }
+
+  async #verify(claim: Claim, evidence: Evidence, trace: Trace): Promise<Proof> {
+    const { registry, vault, trust, clock, unknownCertificate = null } = this.#parts
+    switch (claim.kind) {
+      case 'x509': {
+        const { chainLength } = this.#limits
+        const how = { registry, trust, clock, chainLength, unknownCertificate }
+        return proofBy(await verifyCertificate(claim.certificate, how, trace))
+      }
+      case 'psk':
+        return proofBy(verifyPsk(claim.identity, registry, clock, trace))
+      case 'jwt':
+        return this.#tokens.verify(claim.token, evidence.certificates[0] ?? null, trace)
+      case 'secret':
+        return proofBy(verifySecret(claim.text, audienceOf(evidence), { registry, vault, clock }, trace))
+      case 'unknown':
+        vault.verifySecret(String(evidence.password), null)
+        throw new Failure('bad-secret', 'The password is neither a JWT nor a secret of ours')
+    }
+  }
+
+  /** The credential that speaks is the one with a scope or an end of its own; the others have agreed. */
+  #principal(proofs: readonly Proof[], { transport, address }: Evidence): Principal {
+    const proof = proofs.find(({ scopes }) => scopes !== null) ?? proofs[0]
+    const subject = proof && this.#parts.registry.subjectOf(proof.owner)
+    const owner = proof && (this.#parts.registry.device(proof.owner) ?? this.#parts.registry.client(proof.owner))
+    if (!proof || !subject || !owner) throw new Failure('unknown-identity')
+    const ends = proofs.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [expiresAt]))
+    return {
+      subject,
+      credential: proof.credential,
+      expiresAt: ends.length === 0 ? null : Math.min(...ends),
+      scopes: proof.scopes,
+      issuer: proof.issuer,
+      jti: proof.jti,
+      ownerEpoch: proof.ownerEpoch ?? owner.epoch,
+      credentialEpoch: proof.credentialEpoch,
+      transport,
+      address,
+    }
+  }
+
+  #anonymous(evidence: Evidence): Principal {
+    const { anonymous, registry } = this.#parts
+    if (anonymous === null || !anonymous.transports.includes(evidence.transport) || evidence.username) {
+      throw new Failure('no-evidence')
+    }
+    const principal = unregistered(anonymousSubject(anonymous.role), evidence)
+    if (evidence.clientId !== null && evidence.clientId !== '')
+      checkClientId(principal, evidence.clientId, registry, this.#limits.clientIdBytes)
+    return principal
+  }
+
+  #believe(evidence: Evidence, trace: Trace): Principal {
+    const subject = believedSubject(evidence, this.#parts.registry)
+    trace.principal = subject.id
+    const owner = this.#parts.registry.device(subject.id) ?? this.#parts.registry.client(subject.id)
+    return { ...unregistered(subject, evidence), ownerEpoch: owner?.epoch ?? 0 }
+  }
+
+  #refused(evidence: Evidence, trace: Trace, failure: Failure): Failure {
+    this.#record(evidence, trace, failure.code)
+    return failure
+  }
+
+  #record({ transport, address, clientId }: Evidence, trace: Trace, failure: FailureCode | null): void {
+    const result = failure === null ? 'accepted' : 'refused'
+    this.#parts.meter.count('latchkey_authentications_total', { result, reason: failure ?? 'none', transport })
+    this.#parts.audit.record({ type: 'authentication', result, failure, transport, address, clientId, ...trace })
+  }
+}
+
+/** Everything that was proved, and the username where there is one, must name the same device or client. */
+function checkAgreement(proofs: readonly Proof[], { username }: Evidence): void {
+  const owners = new Set(proofs.map(({ owner }) => owner))
+  if (username !== null && username !== '') owners.add(username)
+  if (owners.size > 1) {
+    const named = [...owners].map(owner => (isIdentifier(owner) ? owner : printable(owner, 40))).join(', ')
+    throw new Failure('identities-differ', `The evidence names ${named}; all of it must name the same`)
+  }
+}
+
+const audienceOf = ({ transport }: Evidence) => (transport === 'https' ? 'api' : 'mqtt')
+
+const anonymousSubject = (role: string): Subject => ({
+  kind: 'anonymous',
+  id: 'anonymous',
+  type: null,
+  groups: [],
+  roles: [role],
+  attributes: new Map(),
+  children: [],
+})
+
+/** Somebody who hangs on no credential. */
+const unregistered = (subject: Subject, { transport, address }: Evidence): Principal => ({
+  subject,
+  credential: null,
+  expiresAt: null,
+  scopes: null,
+  issuer: null,
+  jti: null,
+  ownerEpoch: 0,
+  credentialEpoch: 0,
+  transport,
+  address,
+})

@@ -1,0 +1,37 @@
+// For tests alone: who somebody claims to be, without any proof. Only `enforcement: 'off-for-tests'` leads here.
+import { X509Certificate } from 'node:crypto'
+import type { Evidence } from '../model/evidence.ts'
+import type { Subject } from '../model/principal.ts'
+import type { Registry } from '../registry/registry.ts'
+
+/** The registered subject that the evidence names first, or a device of no type by that name. */
+export function believedSubject(evidence: Evidence, registry: Registry): Subject {
+  const id = claimedName(evidence)
+  return (
+    registry.subjectOf(id) ?? {
+      kind: 'device',
+      id,
+      type: null,
+      groups: [],
+      roles: [],
+      attributes: new Map([['id', id]]),
+      children: [],
+    }
+  )
+}
+
+function claimedName({ certificates, pskIdentity, username, password, clientId }: Evidence): string {
+  const named = certificates[0] && /CN=([^\n,]+)/.exec(new X509Certificate(certificates[0]).subject)?.[1]
+  return named || pskIdentity || username || tokenSubject(password) || clientId || 'somebody'
+}
+
+function tokenSubject(password: Buffer | null): string | null {
+  try {
+    const { sub } = JSON.parse(Buffer.from(String(password).split('.')[1] ?? '', 'base64url').toString()) as {
+      sub?: unknown
+    }
+    return typeof sub === 'string' ? sub : null
+  } catch {
+    return null
+  }
+}
