@@ -14,6 +14,7 @@ export function recordAct(audit: Audit, request: FastifyRequest): void {
   const access = request.routeOptions.config.access
   if (principal === null || access === undefined) return
   if (failure === null && !changes(request.method, access)) return
+  if (failure?.code === 'authentication-throttled') return // what it was throttled for is on record
   audit.record({
     type: 'administration',
     what: operationOf(request),

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Access } from '../access/access.ts'
 import type { Audit } from '../audit/audit.ts'
+import type { AttemptLimits } from '../auth/attempt-limiter.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { CertificateAuthority } from '../ca/certificate-authority.ts'
@@ -14,6 +15,7 @@ import type { Principal } from '../model/principal.ts'
 import type { TokenServer } from '../oauth/token-server.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Vault } from '../vault/vault.ts'
+import type { Attempts } from './attempts.ts'
 import type { Ceiling } from './ceiling.ts'
 import type { Metrics } from './metrics.ts'
 import type { OperatorAuthentication } from './operator-authentication.ts'
@@ -28,7 +30,8 @@ export interface TlsMaterial {
   readonly caPem: readonly string[]
 }
 
-export interface HttpLimits {
+/** Bounds of the HTTP API; those on attempts are for its public routes and for principals that are refused. */
+export interface HttpLimits extends AttemptLimits {
   /** Bytes of a request body. Default 2 MiB. */
   readonly requestBytes: number
   /** Bytes of all headers of a request. Default 16 KiB. */
@@ -43,10 +46,6 @@ export interface HttpLimits {
   readonly closeGrace: number
   /** Open connections. Default 1 000. */
   readonly connections: number
-  /** Refused requests of one address before it has to wait. Default 60. */
-  readonly failuresPerMinute: number
-  /** Addresses whose refusals are remembered. Default 10 000. */
-  readonly addresses: number
 }
 
 export interface HttpParts {
@@ -116,6 +115,7 @@ export type HttpApp = FastifyInstance<Server, IncomingMessage, ServerResponse, F
 export interface RouteParts extends HttpParts {
   readonly authentication: OperatorAuthentication
   readonly ceiling: Ceiling
+  readonly attempts: Attempts
 }
 
 /** One routes file: adds its routes to the app. */

@@ -2,9 +2,9 @@
 import fastify from 'fastify'
 import { Failure } from '../model/failure.ts'
 import type { HttpApp, HttpParts, Routes } from './api.ts'
+import { Attempts } from './attempts.ts'
 import { Ceiling } from './ceiling.ts'
 import { addDoor, addObservation, refuse } from './door.ts'
-import { FailureLimiter } from './failure-limiter.ts'
 import { createListener, DEFAULT_HTTP_LIMITS, swapTls } from './listener.ts'
 import { registerOpenApi } from './openapi.ts'
 import { OperatorAuthentication } from './operator-authentication.ts'
@@ -42,11 +42,6 @@ const ROUTES: readonly Routes[] = [
 
 export async function buildHttp(parts: HttpParts): Promise<HttpApp> {
   const limits = { ...DEFAULT_HTTP_LIMITS, ...parts.limits }
-  const limiter = new FailureLimiter({
-    clock: parts.clock,
-    failuresPerMinute: limits.failuresPerMinute,
-    addresses: limits.addresses,
-  })
   const app: HttpApp = fastify({
     serverFactory: handler => createListener(parts.tls, limits, handler),
     logger: false,
@@ -79,11 +74,12 @@ export async function buildHttp(parts: HttpParts): Promise<HttpApp> {
     if (route.config?.access === undefined) throw new Error(`route ${route.url} declares no access`)
   })
   const authentication = new OperatorAuthentication(parts)
-  addDoor(app, parts, authentication, limiter)
-  addObservation(app, parts, limiter)
+  const attempts = new Attempts(limits, parts.clock)
+  const routeParts = { ...parts, authentication, attempts, ceiling: new Ceiling(parts) }
+  addDoor(app, routeParts)
+  addObservation(app, routeParts)
   endConnectionsOnClose(app, limits.closeGrace)
   await registerOpenApi(app, { version: parts.version })
-  const routeParts = { ...parts, authentication, ceiling: new Ceiling(parts) }
   for (const routes of ROUTES) routes(app, routeParts)
   return app
 }

@@ -4,11 +4,10 @@ import { isLoopback, peerAddress } from '../auth/peer-address.ts'
 import { Failure } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
 import { operationOf, recordAct } from './administration-log.ts'
-import type { Administer, HttpApp, HttpParts, RouteAccess } from './api.ts'
-import type { FailureLimiter } from './failure-limiter.ts'
+import type { Administer, HttpApp, RouteAccess, RouteParts } from './api.ts'
 import { hostCheck } from './host-check.ts'
-import { bearerToken, type OperatorAuthentication } from './operator-authentication.ts'
-import { bearerChallenge, failureOf, PROBLEM_TYPE, problemFor } from './problem-details.ts'
+import { bearerToken, LOCAL_OPERATOR } from './operator-authentication.ts'
+import { bearerChallenge, failureOf, PROBLEM_TYPE, problemFor, RETRY_AFTER } from './problem-details.ts'
 
 /** The answers are for the caller alone and never for a page of another site: no CORS, no framing, no caching. */
 const SECURITY_HEADERS = {
@@ -20,50 +19,38 @@ const SECURITY_HEADERS = {
   'x-frame-options': 'DENY',
 } as const
 
-/** In order: our name, room for failures, who, whether they may. Bodies are read after it. */
-export function addDoor(
-  app: HttpApp,
-  parts: HttpParts,
-  authentication: OperatorAuthentication,
-  limiter: FailureLimiter,
-): void {
-  const isOurs = hostCheck([...parts.names, new URL(parts.publicUrl).hostname])
+/** In order: our name, who, whether they may. Bodies are read after it. */
+export function addDoor(app: HttpApp, { names, publicUrl, authentication, attempts }: RouteParts): void {
+  const isOurs = hostCheck([...names, new URL(publicUrl).hostname])
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...SECURITY_HEADERS, 'x-request-id': request.id })
     if (!isOurs(request.headers.host, request.socket.localAddress)) throw new Failure('host-not-allowed')
     const access = request.routeOptions.config.access
+    if (access === undefined || access === 'public') return // undefined: no such route
     const address = addressOf(request)
-    if (access === undefined) return // no such route
-    if (access === 'public') {
-      if (!isRead(request)) checkRoom(limiter, address, reply)
-      return
-    }
     if (typeof access === 'object' && 'loopback' in access && isLoopback(address)) return
     const token = bearerToken(request.headers.authorization)
-    request.principal = token === null ? null : authentication.localOperator(token, address)
-    if (request.principal === null) {
-      // The limiter stands aside for the operator's own key: nobody on this machine can lock the operator out.
-      checkRoom(limiter, address, reply)
-      if (token === null)
-        throw new Failure('no-evidence', 'The request has no bearer token; send `Authorization: Bearer <token>`.')
-      request.principal = await authentication.authenticate(token, address)
-    }
+    if (token === null)
+      throw new Failure('no-evidence', 'The request has no bearer token; send `Authorization: Bearer <token>`.')
+    request.principal = await authentication.authenticate(token, address)
+    const { subject } = request.principal
+    if (subject.id !== LOCAL_OPERATOR) attempts.checkPrincipal(subject.id)
     for (const right of rightsOf(access)) authentication.authorize(request.principal, right)
   })
 }
 
 /** What every answer leaves behind: the audit trail, the limiter, the metrics, one line in the log. */
-export function addObservation(app: HttpApp, parts: HttpParts, limiter: FailureLimiter): void {
+export function addObservation(app: HttpApp, { audit, attempts, metrics, log }: RouteParts): void {
   app.addHook('onSend', async (request, reply, payload) => {
-    recordAct(parts.audit, request)
-    if (countsAsFailure(request, reply.statusCode)) limiter.failed(addressOf(request))
+    recordAct(audit, request)
+    if (reply.statusCode === 403 && request.principal) attempts.principalRefused(request.principal.subject.id)
     return payload
   })
   app.addHook('onResponse', async (request, reply) => {
     const status = `${Math.floor(reply.statusCode / 100)}xx`
     const route = request.routeOptions.url ?? 'none'
-    parts.metrics.count('latchkey_http_requests_total', { method: methodLabel(request.method), route, status })
-    parts.metrics.observe('latchkey_http_request_seconds', reply.elapsedTime / 1000, { route })
+    metrics.count('latchkey_http_requests_total', { method: methodLabel(request.method), route, status })
+    metrics.observe('latchkey_http_request_seconds', reply.elapsedTime / 1000, { route })
     const fields = {
       request: request.id,
       operation: operationOf(request),
@@ -74,9 +61,9 @@ export function addObservation(app: HttpApp, parts: HttpParts, limiter: FailureL
       ...(request.failure ? { failure: request.failure.code, why: printable(request.failure.message) } : {}),
     }
     if (request.failure?.code === 'internal')
-      parts.log.error({ ...fields, cause: request.failure.cause }, 'http request failed')
-    else if (request.failure || !isRead(request)) parts.log.info(fields, 'http request')
-    else parts.log.debug(fields, 'http request')
+      log.error({ ...fields, cause: request.failure.cause }, 'http request failed')
+    else if (request.failure || !isRead(request)) log.info(fields, 'http request')
+    else log.debug(fields, 'http request')
   })
 }
 
@@ -86,6 +73,7 @@ export function refuse(request: FastifyRequest, reply: FastifyReply, error: unkn
   request.failure = failure
   const challenge = bearerChallenge(failure)
   if (challenge !== null) reply.header('www-authenticate', challenge)
+  if (failure.row.http === 429) reply.header('retry-after', RETRY_AFTER)
   const problem = problemFor(failure, request.id, request.principal !== null)
   // Written here, not by the route's serializer: a route that knows no such status refuses in the same words.
   return reply.code(problem.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problem)
@@ -94,23 +82,6 @@ export function refuse(request: FastifyRequest, reply: FastifyReply, error: unkn
 export const addressOf = (request: FastifyRequest): string => peerAddress(request.socket.remoteAddress ?? '')
 
 const isRead = (request: FastifyRequest): boolean => request.method === 'GET' || request.method === 'HEAD'
-
-function checkRoom(limiter: FailureLimiter, address: string, reply: FastifyReply): void {
-  const seconds = limiter.wait(address)
-  if (seconds === 0) return
-  reply.header('retry-after', String(seconds))
-  throw new Failure(
-    'throttled',
-    `Too many refused requests from ${address}; wait ${seconds} s (limits.http.failuresPerMinute).`,
-  )
-}
-
-/** Guesses and tries; an operator's typing errors are not. */
-function countsAsFailure(request: FastifyRequest, status: number): boolean {
-  if (status === 401 || status === 403) return true
-  const isPublic = request.routeOptions.config.access === 'public'
-  return isPublic && !isRead(request) && status >= 400 && status < 500 && status !== 429
-}
 
 function rightsOf(access: Exclude<RouteAccess, 'public'>): readonly Administer[] {
   if (access === 'authenticated') return []

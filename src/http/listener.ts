@@ -2,7 +2,11 @@
 import { createServer, type Server as HttpServer, type RequestListener, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
+import { AUTHENTICATION_LIMITS } from '../auth/limits.ts'
 import type { HttpLimits, TlsMaterial } from './api.ts'
+
+const { addressBurst, addressPerMinute, claimBurst, claimPerMinute } = AUTHENTICATION_LIMITS
+const { rememberedAddresses, rememberedClaims, knownGood } = AUTHENTICATION_LIMITS
 
 export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   requestBytes: 2_097_152,
@@ -12,8 +16,13 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   keepAliveTimeout: 5_000,
   closeGrace: 5_000,
   connections: 1_000,
-  failuresPerMinute: 60,
-  addresses: 10_000,
+  addressBurst,
+  addressPerMinute,
+  claimBurst,
+  claimPerMinute,
+  rememberedAddresses,
+  rememberedClaims,
+  knownGood,
 }
 
 /** Header fields of a request; more are cut off by Node. */

@@ -12,7 +12,7 @@ export const METRIC_TABLE: ReadonlyMap<string, MetricRow> = new Map(
     latchkey_audit_lost_total: row('Audit records that the database refused.'),
     latchkey_audit_omitted_total: row('Audit records that were only counted.', 'reason'),
     latchkey_audit_records_total: row('Audit records written.', 'type'),
-    latchkey_authentications_total: row('Attempts to authenticate.', 'transport', 'result'),
+    latchkey_authentications_total: row('Attempts to authenticate.', 'transport', 'result', 'reason'),
     latchkey_bus_writes_spared_total: row('Writes that nobody needed any more when their turn came.'),
     latchkey_decisions_total: row('Decisions of the policy.', 'action', 'result'),
     latchkey_http_request_seconds: row('Seconds from a request to its answer.', 'route'),

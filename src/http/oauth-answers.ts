@@ -3,7 +3,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { Failure } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
-import { failureOf } from './problem-details.ts'
+import { failureOf, RETRY_AFTER } from './problem-details.ts'
 
 export const FORM_TYPE = 'application/x-www-form-urlencoded'
 
@@ -38,6 +38,7 @@ export function refuseOauth(
   const { http, oauth, stranger, advice } = failure.row
   // RFC 6749 5.2: a 401 names the scheme by which the client may authenticate.
   if (http === 401) reply.header('www-authenticate', 'Basic realm="latchkey"')
+  if (http === 429) reply.header('retry-after', RETRY_AFTER)
   const description = http === 401 || failure.code === 'internal' ? stranger : advice
   return reply
     .code(http)

@@ -28,8 +28,15 @@ export class OperatorAuthentication {
     this.#operatorKeyHash = operatorKeyHash
   }
 
-  /** The per-start operator key's principal, or null when the token is not that key. */
-  localOperator(token: string, address: string): Principal | null {
+  /**
+   * The per-start operator key, API keys and access tokens. Throws the Failure of `auth`, which also writes the audit
+   * event. The operator's own key comes before any limiter: nobody on this machine can lock the operator out.
+   */
+  async authenticate(token: string, address: string): Promise<Principal> {
+    return this.#localOperator(token, address) ?? this.#authenticator.authenticateBearer(token, address)
+  }
+
+  #localOperator(token: string, address: string): Principal | null {
     if (this.#operatorKeyHash === null) return null
     const hash = createHash('sha256').update(token).digest()
     if (hash.length !== this.#operatorKeyHash.length || !timingSafeEqual(hash, this.#operatorKeyHash)) return null
@@ -53,11 +60,6 @@ export class OperatorAuthentication {
       transport: 'https',
       address,
     }
-  }
-
-  /** API keys and access tokens. Throws the Failure of `auth`, which also writes the audit event. */
-  authenticate(token: string, address: string): Promise<Principal> {
-    return this.#authenticator.authenticateBearer(token, address)
   }
 
   /** Throws `policy-denied` or `scope-denied` unless the principal may administer this. */

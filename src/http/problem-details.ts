@@ -6,6 +6,9 @@ import { printable } from '../model/printable.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
+/** With a 429 (RFC 6585 4), seconds: by then some failures are forgiven. */
+export const RETRY_AFTER = '10'
+
 /** The body of every answer from 400 on. `code`, `advice` and `location` are told to authenticated callers only. */
 export const problemSchema = z
   .object({

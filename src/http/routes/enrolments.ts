@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Failure } from '../../model/failure.ts'
+import { parseSecret } from '../../vault/secret-format.ts'
 import type { HttpApp, RouteParts } from '../api.ts'
 import { addressOf } from '../door.ts'
 import { actorOf, principalOf } from '../operator-authentication.ts'
@@ -23,7 +24,7 @@ const enrolmentInput = z.strictObject({
   lifetime: z.int().min(1).optional().describe('Seconds its certificates live; the profile bounds it.'),
 })
 
-export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentication }: RouteParts): void {
+export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentication, attempts }: RouteParts): void {
   app.post(
     '/v1/enrolments',
     {
@@ -122,10 +123,12 @@ export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentic
       },
     },
     async (request, reply) => {
-      const { device, credential, certificatePem, chainPem } = await desk.redeem({
-        ...request.body,
-        address: addressOf(request),
-      })
+      const address = addressOf(request)
+      const token = parseSecret(request.body.token)
+      const claim = token === null ? null : `enrolment ${token.keyId}`
+      const { device, credential, certificatePem, chainPem } = await attempts.limited(address, claim, () =>
+        desk.redeem({ ...request.body, address }),
+      )
       return reply.code(201).send({
         device: deviceView(device),
         credential: credentialView(credential),

@@ -37,7 +37,7 @@ export function oauthRoutes(app: HttpApp, parts: RouteParts): void {
   })
 }
 
-function tokenRoute(app: HttpApp, { tokens }: RouteParts): void {
+function tokenRoute(app: HttpApp, { tokens, attempts }: RouteParts): void {
   app.post(
     '/oauth2/token',
     {
@@ -61,11 +61,11 @@ function tokenRoute(app: HttpApp, { tokens }: RouteParts): void {
       },
     },
     async (request, reply) => {
-      const response = await tokens.token({
-        authorization: request.headers.authorization ?? null,
-        form: formMap(request.body),
-        address: addressOf(request),
-      })
+      const address = addressOf(request)
+      const authorization = request.headers.authorization ?? null
+      const response = await attempts.limited(address, claimOf(request), () =>
+        tokens.token({ authorization, form: formMap(request.body), address }),
+      )
       return reply.code(200).header('pragma', 'no-cache').send(response)
     },
   )
@@ -152,12 +152,13 @@ interface Caller {
 
 /** By bearer token, as everywhere, or by client secret, as at the token endpoint (RFC 7009 2.1, RFC 7662 2.1). */
 async function authenticateCaller(request: FastifyRequest, parts: RouteParts): Promise<Caller> {
-  const { authentication } = parts
+  const { authentication, attempts } = parts
   const { authorization } = request.headers
   const address = addressOf(request)
   const token = bearerToken(authorization)
-  if (token === null) return authenticateByClientSecret(request, address, parts)
-  const principal = authentication.localOperator(token, address) ?? (await authentication.authenticate(token, address))
+  if (token === null)
+    return attempts.limited(address, claimOf(request), () => authenticateByClientSecret(request, address, parts))
+  const principal = await authentication.authenticate(token, address)
   request.principal = principal
   return {
     actor: actorOf(principal),
@@ -193,3 +194,12 @@ function authenticateByClientSecret(request: FastifyRequest, address: string, pa
 
 const formMap = (body: unknown): ReadonlyMap<string, string> =>
   new Map(Object.entries(body ?? {}).filter((field): field is [string, string] => typeof field[1] === 'string'))
+
+/** The client that the request names, true or not, for the limiter. */
+function claimOf(request: FastifyRequest): string | null {
+  try {
+    return `client ${readClient(request.headers.authorization ?? null, formMap(request.body)).id.slice(0, 64)}`
+  } catch {
+    return null
+  }
+}
