@@ -1,8 +1,8 @@
 // The AUTH conversation of enhanced authentication (MQTT 5, 4.12). Which methods there are, `auth` says.
+import type { Exchange } from '../auth/authenticator.ts'
 import type { Principal } from '../model/principal.ts'
 import type { Connection } from './connection.ts'
 import { encodeAuth } from './encode.ts'
-import type { Exchange } from './gate-context.ts'
 import { type AuthPacket, REASON } from './packets.ts'
 import { violation } from './property-table.ts'
 

@@ -1,11 +1,12 @@
 // What a CONNECT must pass before CONNACK.
+import type { LiveSession } from '../access/live-sessions.ts'
 import { refusalOf } from '../bus/bus.ts'
 import type { Link, Session } from '../bus/session.ts'
 import { Failure, type FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
 import { askedExpiry, evidenceOf, grantedExpiry, grantedKeepAlive, type Opened, willOf } from './connect-terms.ts'
-import type { GateContext, LiveSession } from './gate-context.ts'
+import type { GateContext } from './gate-context.ts'
 import type { ConnectPacket } from './packets.ts'
 import type { PeerSocket } from './peer-socket.ts'
 

@@ -1,4 +1,5 @@
 // All MQTT listeners and the connections that came through them.
+import type { Authenticator } from '../auth/authenticator.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
@@ -17,7 +18,7 @@ import { WriteTurn } from './write-turn.ts'
 export interface MqttServerParts {
   readonly bus: Bus
   readonly access: GateAccess
-  readonly authenticator: Door & { pskKey(identity: string): Buffer | null }
+  readonly authenticator: Door & Pick<Authenticator, 'pskKey'>
   readonly clock: Clock
   readonly random: Random
   readonly meter: Meter
