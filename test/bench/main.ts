@@ -1,0 +1,18 @@
+// `npm run bench -- NAME [options]`: measurements, side by side where there is a peer. Results go to stdout.
+import { revocation } from './revocation.ts'
+
+const BENCHES: ReadonlyMap<string, { run: (args: readonly string[]) => Promise<void>; about: string }> = new Map([
+  [
+    'revocation',
+    { run: revocation, about: 'milliseconds from the request to revoke to the closed socket, by kind of credential' },
+  ],
+])
+
+const [name = '', ...args] = process.argv.slice(2)
+const bench = BENCHES.get(name)
+if (bench) await bench.run(args)
+else {
+  process.stderr.write('Usage: npm run bench -- NAME [--json]\n\n')
+  for (const [known, { about }] of BENCHES) process.stderr.write(`  ${known.padEnd(12)} ${about}\n`)
+  process.exitCode = 2
+}
