@@ -171,11 +171,17 @@ export class Access {
     { dryRun = false }: { readonly dryRun?: boolean } = {},
   ): Promise<ApplyPlan> {
     const keeper: PolicyKeeper = {
-      current: this.#current,
+      current: this.#accepted(),
       compiled: this.compiled,
       prepare: (policies, planned) => this.#prepare(policies, { actor, ...planned }),
     }
     return applyFiles(keeper, this.#options.registry, files, { actor, dryRun, limits: this.#limits })
+  }
+
+  /** What is in force, or will be as soon as the batch that was accepted last is durable. */
+  #accepted(): PolicyVersion {
+    const number = this.#history.currentNumber()
+    return number === this.#current.version ? this.#current : this.#history.get(number)
   }
 
   #prepare(
@@ -186,7 +192,7 @@ export class Access {
     return preparePolicy(files, {
       at: clock.now(),
       rollbackOf: null,
-      current: this.#current,
+      current: this.#accepted(),
       history: this.#history,
       limits: this.#limits,
       lookup: id => registry.subjectOf(id),

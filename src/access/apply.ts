@@ -1,8 +1,10 @@
 import type { Actor } from '../audit/events.ts'
 import { Failure, type Location } from '../model/failure.ts'
 import type { Subject } from '../model/principal.ts'
+import { printable } from '../model/printable.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { SubjectLookup } from '../policy/run-tests.ts'
+import { readOrNone } from '../policy/scope.ts'
 import { YamlReader, type YamlValue } from '../policy/yaml-reader.ts'
 import { type DeviceManifest, type Manifests, parseManifests } from '../registry/manifests.ts'
 import type { FieldChange } from '../registry/owner-fields.ts'
@@ -68,7 +70,7 @@ export async function applyFiles(
   const manifests = parseManifests(manifestFiles, registry.limits)
   const plan = planManifests(manifests, registry, actor)
   const prepared = policies.length === 0 ? null : keeper.prepare(policies, lookAhead(manifests, registry))
-  checkRoles(manifests, prepared?.policy ?? keeper.compiled)
+  checkNames(manifests, prepared?.policy ?? keeper.compiled)
 
   const steps: ApplyStep[] = [...plan.steps, ...(prepared ? [policyStep(keeper.current, policies, prepared)] : [])]
   const registryChanges = plan.steps.some(step => step.action !== 'unchanged')
@@ -100,20 +102,24 @@ function hasKey(value: YamlValue, name: string): boolean {
   return value.isMapping && value.entries('the document').some(({ key }) => key === name)
 }
 
-/** A role that no policy defines would silently permit nothing: most likely a typing error. */
-function checkRoles({ devices, clients }: Manifests, policy: Policy): void {
+/** A role that no policy defines, or a scope that nobody can read, would silently permit nothing: a typing error. */
+function checkNames({ devices, clients }: Manifests, policy: Policy): void {
   for (const { id, roles, location } of [...devices, ...clients]) {
     const unknown = roles?.find(role => !policy.roles.has(role))
     if (unknown === undefined) continue
     const known = [...policy.roles.keys()].slice(0, 20).join(', ')
-    throw new Failure(
-      'invalid-manifest',
-      `${id} has the role ${unknown}, which no policy defines; the roles are ${known}`,
-      {
-        location,
-      },
-    )
+    refuse(`${id} has the role ${unknown}, which no policy defines; the roles are ${known}`, location)
   }
+  for (const { id, scopes, location } of clients) {
+    const unreadable = scopes?.find(scope => readOrNone(scope).length === 0)
+    if (unreadable === undefined) continue
+    const forms = 'publish:<filter>, subscribe:<filter>, role:<name> or <area>:<read|write>'
+    refuse(`${id} has the scope "${printable(unreadable, 80)}", which is none; write ${forms}`, location)
+  }
+}
+
+function refuse(message: string, location: Location): never {
+  throw new Failure('invalid-manifest', message, { location })
 }
 
 /** Devices and types as they will be, for the policy's tests and findings. */

@@ -168,7 +168,7 @@ function unknownTypes(policy: Policy, isDeviceType: (id: string) => boolean): Fi
   return policy.assignments
     .filter(({ by, value }) => by === 'type' && !isDeviceType(value))
     .map(({ value, place }) =>
-      warning('unknown-type', `roles are assigned to the device type ${value}, which does not exist`, place),
+      note('unknown-type', `roles are assigned to the device type ${value}, which has no manifest (yet)`, place),
     )
 }
 
