@@ -165,6 +165,13 @@ export class MqttWire {
     return this.packets.filter(packet => packet.cmd === 'publish')
   }
 
+  /** Resolves when everything sent so far has been handed to the operating system. */
+  settleWriting(): Promise<void> {
+    return new Promise(resolve => {
+      this.stream.write(Buffer.alloc(0), () => resolve())
+    })
+  }
+
   /** Resolves when the broker has closed the connection. */
   async closed(): Promise<void> {
     const end = Date.now() + PATIENCE
