@@ -25,8 +25,8 @@ export class Draft {
   readonly events: AuditEvent[] = []
   readonly changes: Change[] = []
   readonly #store: Store
-  /** Revisions seen; 0 = absent. */
-  readonly #seen = new Map<string, number>()
+  /** What was read first, and its revision (0 = absent): all that follows rests on it, whatever the store holds later. */
+  readonly #seen = new Map<string, { readonly revision: number; readonly value: Buffer | null }>()
   readonly #writes = new Map<string, Write>()
   /** What earlier parts of the same batch write: no compare-and-set of ours, theirs stands. */
   readonly #given = new Map<string, Buffer | null>()
@@ -63,14 +63,14 @@ export class Draft {
   part(): PreparedPart {
     const operations: Operation[] = []
     for (const [key, { value, expiresAt }] of this.#writes) {
-      const seen = this.#seen.get(key)
+      const seen = this.#seen.get(key)?.revision
       const condition = seen === undefined ? {} : { if: seen }
       if (value !== null)
         operations.push({ put: key, value, ...condition, ...(expiresAt !== undefined && { expiresAt }) })
       else if (seen === 0) operations.push({ check: key, if: 0 })
       else operations.push({ del: key, ...condition })
     }
-    for (const [key, revision] of this.#seen) {
+    for (const [key, { revision }] of this.#seen) {
       if (!this.#writes.has(key)) operations.push({ check: key, if: revision })
     }
     return { operations, events: [...this.events], changes: distinct(this.changes) }
@@ -81,8 +81,10 @@ export class Draft {
     if (written !== undefined) return written.value
     const given = this.#given.get(key)
     if (given !== undefined) return given
+    const seen = this.#seen.get(key)
+    if (seen !== undefined) return seen.value
     const entry = this.#store.get(key)
-    this.#seen.set(key, entry?.revision ?? 0)
+    this.#seen.set(key, { revision: entry?.revision ?? 0, value: entry?.value ?? null })
     return entry?.value ?? null
   }
 }
