@@ -9,6 +9,8 @@ export interface OptionRow {
   readonly text: string
   /** May be given more than once; read with `list` or `pairs`. */
   readonly repeat?: true
+  /** For tests: not shown in help. */
+  readonly hidden?: true
 }
 
 /**

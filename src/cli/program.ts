@@ -1,5 +1,5 @@
 // Turns the table of commands into commander's, runs one call, and answers with the exit code: 0, 1 refused, 2 misuse.
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { LatchkeyClient } from '../client/client.ts'
 import type { Call, CommandRow, NounRow, OptionRow, Outcome, Reach } from './command.ts'
 import { Options } from './options.ts'
@@ -80,9 +80,9 @@ const prepared = (command: Command, terminal: Terminal): Command =>
 function addCommand(parent: Command, row: CommandRow, { terminal }: Shell, settle: (exitCode: number) => void): void {
   const command = prepared(parent.command(row.name), terminal).summary(row.summary).description(row.summary)
   const options = [...(row.options ?? []), ...WHERE[row.reach]]
-  for (const { flags, text, repeat } of options) {
+  for (const { flags, text, repeat, hidden } of options) {
     if (repeat) command.option(flags, `${text} (may be repeated)`, collect)
-    else command.option(flags, text)
+    else command.addOption(new Option(flags, text).hideHelp(hidden ?? false))
   }
   command.option('--json', 'answer with JSON')
   command.addHelpText(

@@ -1,6 +1,7 @@
 import type { Latchkey, Listeners } from '../../broker.ts'
 import type { Call, CommandRow } from '../command.ts'
 import { CONFIG, configurationOf } from '../configuration.ts'
+import { UNSAFE, unsafeOptions } from '../unsafe-options.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** Ctrl-C reaches us twice below npm, which passes on what the terminal sends to all: milliseconds that count as one. */
@@ -10,7 +11,7 @@ export const serve: CommandRow = {
   name: 'serve',
   summary: 'Run the broker until it is told to stop (SIGINT, SIGTERM)',
   reach: 'data',
-  options: [CONFIG],
+  options: [CONFIG, ...UNSAFE],
   examples: [
     ['latchkey serve', 'on the usual ports, with ./data; makes it when it is not there'],
     ['latchkey serve --config latchkey.yaml --data /var/lib/latchkey', 'as configured'],
@@ -21,7 +22,7 @@ export const serve: CommandRow = {
     // Listened for before anything is open: a signal during the start stops it as soon as it has started.
     const stop = signalled()
     const { createLatchkey } = await import('../../broker.ts') // late: other commands start without its weight
-    const latchkey = await createLatchkey(configuration)
+    const latchkey = await createLatchkey(configuration, unsafeOptions(call.options))
     if (call.json) call.terminal.out(JSON.stringify({ ready: true, listeners: latchkey.listeners }))
     else call.terminal.out(welcome(latchkey.listeners, configuration.data, call))
     await stop
