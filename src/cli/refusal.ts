@@ -20,7 +20,9 @@ export function refusalOf(error: unknown): Refusal {
   if (error instanceof Misuse) return { ...nothing, code: 'misuse', message: error.message, exitCode: 2 }
   if (error instanceof ApiError) {
     const { code, detail, advice = null, location = null, requestId = null } = error
-    return { code, message: detail, advice: advice === detail ? null : advice, location, requestId, exitCode: 1 }
+    // `body.id: ...` is the API's way to say which field; here it came from an argument.
+    const message = detail.replace(/^body\./, '')
+    return { code, message, advice: advice === detail ? null : advice, location, requestId, exitCode: 1 }
   }
   const failure = asFailure(error)
   const { code, message, row, location = null } = failure

@@ -1,0 +1,136 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { startBrokerProcess } from '../fixtures/broker-process.ts'
+import { latchkey } from '../unit/cli/run-command.ts'
+
+const PROGRAM = resolve(import.meta.dirname, '../../dist/src/cli/main.js')
+const NO_LISTENERS = { mqtt: false, mqtts: false, ws: false, wss: false, https: { port: 0 } }
+
+let folder: string
+let data: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'latchkey-serve-'))
+  data = join(folder, 'data')
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+async function configured(configuration: unknown): Promise<string> {
+  const file = join(folder, 'latchkey.yaml')
+  await writeFile(file, typeof configuration === 'string' ? configuration : JSON.stringify(configuration))
+  return file
+}
+
+/** Runs the built command; `onOutput` sees stdout as it grows. */
+function run(
+  args: readonly string[],
+  onOutput: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+) {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', part => {
+    stdout += part
+    onOutput(stdout, signal => child.kill(signal))
+  })
+  child.stderr.on('data', part => {
+    stderr += part
+  })
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>((done, reject) => {
+    child.on('error', reject)
+    child.on('close', code => done({ code, stdout, stderr }))
+  })
+}
+
+const stopWhen = (text: string) => (stdout: string, kill: (signal: NodeJS.Signals) => void) => {
+  if (stdout.includes(text)) kill('SIGTERM')
+}
+
+test('--json: one line on stdout with the listeners that are on; SIGTERM is exit code 0', async () => {
+  const config = await configured({ listeners: { ...NO_LISTENERS, mqtt: { port: 0 } } })
+  const { code, stdout, stderr } = await run(['serve', '--config', config, '--data', data, '--json'], stopWhen('\n'))
+  expect(code).toBe(0)
+  const lines = stdout.split('\n')
+  expect(lines).toHaveLength(2)
+  expect(JSON.parse(lines[0] ?? '')).toEqual({
+    ready: true,
+    listeners: {
+      mqtt: { host: '127.0.0.1', port: expect.any(Number) },
+      https: { host: '127.0.0.1', port: expect.any(Number) },
+    },
+  })
+  for (const line of stderr.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg')
+})
+
+test('for people: the ports, and what to do next', async () => {
+  const config = await configured({ listeners: NO_LISTENERS })
+  const { code, stdout } = await run(['serve', '--config', config, '--data', data], stopWhen('Ctrl-C'))
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/https {2}127\.0\.0\.1:\d+/)
+  expect(stdout).toContain(`npx latchkey apply devices/ --data ${data}`)
+})
+
+test('while it runs, operator.json is for its user alone; afterwards it is gone', async () => {
+  const broker = await startBrokerProcess(folder)
+  const file = join(data, 'operator.json')
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+  expect((await stat(data)).mode & 0o777).toBe(0o700)
+  expect((await latchkey(['device', 'list', '--data', data, '--json'])).stdout).toBe('{"items":[],"next":null}')
+  expect(await broker.stop()).toMatchObject({ code: 0 })
+  expect(existsSync(file)).toBe(false)
+})
+
+test('a second broker on the same data directory is refused, and the first goes on', async () => {
+  const broker = await startBrokerProcess(folder)
+  const config = await configured({ listeners: NO_LISTENERS })
+  const second = await run(['serve', '--config', config, '--data', data])
+  expect(second).toMatchObject({ code: 1, stdout: '' })
+  expect(second.stderr).toContain(`is open in process ${broker.pid}`)
+  expect(await latchkey(['device', 'list', '--data', data])).toMatchObject({ exitCode: 0 })
+  await broker.stop()
+})
+
+test('after kill -9 the commands say so, and the next start works', async () => {
+  const broker = await startBrokerProcess(folder)
+  await broker.stop('SIGKILL')
+  const left = await latchkey(['device', 'list', '--data', data])
+  expect(left.exitCode).toBe(1)
+  expect(left.stderr).toContain('ended without tidying up')
+  const again = await startBrokerProcess(folder)
+  expect(await latchkey(['device', 'list', '--data', data])).toMatchObject({ exitCode: 0 })
+  await again.stop()
+})
+
+test.each<[string, string, RegExp]>([
+  ['an unknown key', 'listeners:\n  mqtt: { prot: 1883 }\n', /latchkey\.yaml:2:\d+/],
+  ['no YAML', 'listeners: [', /latchkey\.yaml:1:\d+/],
+  ['plaintext for everybody', 'listeners:\n  mqtt: { host: 0.0.0.0 }\n', /insecure: true/],
+])('a configuration with %s is refused before anything is made', async (_, text, sentence) => {
+  const config = await configured(text)
+  const { code, stdout, stderr } = await run(['serve', '--config', config, '--data', data, '--json'])
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(JSON.parse(stderr).error.message).toMatch(sentence)
+  expect(existsSync(data)).toBe(false)
+})
+
+test('a folder that holds something else is left alone', async () => {
+  await mkdir(data)
+  await writeFile(join(data, 'thesis.txt'), 'precious')
+  const config = await configured({ listeners: NO_LISTENERS })
+  const { code, stderr } = await run(['serve', '--config', config, '--data', data])
+  expect(code).toBe(1)
+  expect(stderr).toContain('thesis.txt')
+  expect(await readdir(data)).toEqual(['thesis.txt'])
+})
+
+test('init makes a data directory and opens no port; a second time it changes no key', async () => {
+  const first = await run(['init', '--data', data, '--json'])
+  expect(first).toMatchObject({ code: 0, stdout: `${JSON.stringify({ data })}\n` })
+  const key = await readFile(join(data, 'vault.key'))
+  expect((await stat(join(data, 'vault.key'))).mode & 0o777).toBe(0o600)
+  expect(existsSync(join(data, 'operator.json'))).toBe(false)
+  expect(await run(['init', '--data', data])).toMatchObject({ code: 0 })
+  expect(await readFile(join(data, 'vault.key'))).toEqual(key)
+})
