@@ -12,9 +12,9 @@ test.each([
   ['more bytes than are read', `version: 1 #${'x'.repeat(1_048_576)}`, 'at most 1048576 are read'],
   ['two-byte characters', `version: 1 #${'ä'.repeat(524_288)}`, 'at most 1048576 are read'],
   ['many aliases', `version: 1\nroles: [&a x, ${'*a, '.repeat(101)}]`, 'at most 100 aliases'],
-  ['many tags', `version: 1\nroles: ${'!a '.repeat(100_000)}`, 'not valid YAML'],
-  ['many anchors', `version: 1\nroles: ${'&a '.repeat(100_000)}`, 'not valid YAML'],
-  ['many keys', `version: 1\n${Array.from({ length: 50_000 }, (_, i) => `k${i}: 1\n`).join('')}`, 'unknown key "k0"'],
+  ['many tags', `version: 1\nroles: ${'!a '.repeat(30_000)}`, 'not valid YAML'],
+  ['many anchors', `version: 1\nroles: ${'&a '.repeat(30_000)}`, 'not valid YAML'],
+  ['many keys', `version: 1\n${Array.from({ length: 20_000 }, (_, i) => `k${i}: 1\n`).join('')}`, 'unknown key "k0"'],
 ])('refused in a moment: %s', (_, text, message) => {
   expect(() => parsePolicy(text, 'bomb.yaml')).toThrow(
     expect.objectContaining({ code: 'invalid-policy', message: expect.stringContaining(message) }),
