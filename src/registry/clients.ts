@@ -146,7 +146,6 @@ export function removeClient(draft: Draft, id: string, by: Circumstances): Clien
   draft.remove(clientAt(id))
   draft.remove(ownerAt(id))
   count(draft, 'clients', -1, by.limits)
-  nextEpoch(draft)
   audited(draft, 'client.removed', id, by, { credentials })
   draft.changes.push({ kind: 'client', id, what: 'removed' })
   return client

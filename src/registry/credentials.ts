@@ -37,7 +37,7 @@ export function endingBy<R extends CredentialRecord>(credential: R, end: number)
 /** When the record itself may go (ms since the epoch); undefined: never. A revoked certificate stays until it expires. */
 export function historyEnd(credential: CredentialRecord, limits: RegistryLimits): number | undefined {
   const { expiresAt, revokedAt } = credential
-  if (expiresAt === null && (revokedAt === null || credential.kind === 'x509')) return undefined
+  if (expiresAt === null && revokedAt === null) return undefined
   return Math.ceil(Math.max(expiresAt ?? 0, revokedAt ?? 0)) + limits.history * 1_000
 }
 

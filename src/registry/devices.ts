@@ -80,6 +80,7 @@ export function createDevice(
   const type = draft.read(typeAt(parseIdentifier(input.type, 'type')))
   claim(draft, parseDeviceId(input.id), 'device')
   count(draft, 'devices', 1, by.limits)
+  // Later than the epoch of any removed device of this name: nothing admitted before stands again.
   const device = newDevice(input, type, nextEpoch(draft), by.now, by.limits)
   checkAgainstType(device, type)
   audited(draft, 'device.created', device.id, by, detailOf(fieldChanges(undefined, device)))
@@ -139,8 +140,6 @@ export function removeDevice(draft: Draft, id: string, by: Circumstances): Devic
   draft.remove(ownerAt(id))
   draft.remove(ofTypeAt(device.type, id))
   count(draft, 'devices', -1, by.limits)
-  // A device created later under this id gets a later epoch still: nothing admitted before stands again.
-  nextEpoch(draft)
   audited(draft, 'device.removed', id, by, { credentials, children })
   draft.changes.push({ kind: 'device', id, what: 'removed' })
   return device
