@@ -1,6 +1,5 @@
 // Every operation of the API over https, with the published client: what it answers when all is well.
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { once } from 'node:events'
 import { exportJWK, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LatchkeyClient } from '../../src/client/client.ts'
@@ -248,7 +247,7 @@ describe('sessions and messages', () => {
     const [session] = (await api.sessions.list({ principal: 's1' })).items
     expect(session).toMatchObject({ principal: 's1', kind: 'device', clientId: 's1', transport: 'mqtts' })
     expect(session?.credential).toMatchObject({ kind: 'secret' })
-    const closed = once(device, 'close')
+    const closed = new Promise(resolve => device.once('close', () => resolve(true)))
     await api.sessions.end(session?.id ?? '')
     await closed
     expect(await collect(api.sessions.all({ principal: 's1' }))).toEqual([])
