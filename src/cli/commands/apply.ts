@@ -22,10 +22,10 @@ async function run(call: Call): Promise<Outcome> {
   const files = await readYaml(words)
   const client = await call.client()
   const plan = await client.apply(files, { dryRun: true })
-  const dryRun = call.options.flag('dry-run')
-  if (dryRun || isDone(plan)) {
-    const result = isDone(plan) ? 'nothing to do: all is as described' : summaryOf(plan, 'would be')
-    return { json: plan, text: [...planLines(plan, terminal.paintOut), result].join('\n') }
+  if (isDone(plan)) return { json: plan, text: 'nothing to do: all is as described' }
+  if (call.options.flag('dry-run')) {
+    const text = [...planLines(plan, terminal.paintOut), summaryOf(plan, 'would be')].join('\n')
+    return { json: plan, text, next: [`latchkey apply ${words.join(' ')}`] }
   }
   // The plan stands there before anything changes.
   if (!json) for (const line of planLines(plan, terminal.paintOut)) terminal.out(line)
@@ -33,32 +33,26 @@ async function run(call: Call): Promise<Outcome> {
   return { json: applied, text: summaryOf(applied, 'are'), next: ['latchkey device list', 'latchkey policy versions'] }
 }
 
-const changing = ({ steps }: ApplyPlan): PlanStep[] => steps.filter(({ action }) => action !== 'unchanged')
+const changing = (steps: readonly PlanStep[]): PlanStep[] => steps.filter(({ action }) => action !== 'unchanged')
 
-const isDone = (plan: ApplyPlan): boolean => changing(plan).length === 0 && plan.policy?.changed !== true
+const isDone = ({ steps, policy }: ApplyPlan): boolean => changing(steps).length === 0 && policy?.changed !== true
 
-function summaryOf(plan: ApplyPlan, verb: string): string {
-  const steps = changing(plan)
-  const created = steps.filter(({ action }) => action === 'create').length
-  const parts = [
-    `${created} created`,
-    `${steps.length - created} updated`,
-    `${plan.steps.length - steps.length} unchanged`,
-  ]
-  const policy = plan.policy?.changed
-    ? `; the policy ${verb === 'are' ? 'is' : verb} version ${plan.policy.version}`
-    : ''
-  return `${counted(plan.steps.length, 'manifest')}: ${parts.join(', ')}${policy}`
+function summaryOf({ steps, policy }: ApplyPlan, verb: 'are' | 'would be'): string {
+  const manifests = steps.filter(({ kind }) => kind !== 'policy')
+  const changed = changing(manifests)
+  const created = changed.filter(({ action }) => action === 'create').length
+  const [updated, unchanged] = [changed.length - created, manifests.length - changed.length]
+  const counts = `${counted(manifests.length, 'manifest')}: ${created} created, ${updated} updated, ${unchanged} unchanged`
+  if (!policy?.changed) return counts
+  return `${counts}; the policy ${verb === 'are' ? 'is' : verb} version ${policy.version}`
 }
 
-function planLines(plan: ApplyPlan, paint: Paint): string[] {
-  const steps = changing(plan).flatMap(({ action, kind, id, fields }) => [
+function planLines({ steps, policy }: ApplyPlan, paint: Paint): string[] {
+  const lines = changing(steps).flatMap(({ action, kind, id, fields }) => [
     `${action === 'create' ? paint('green', '+') : paint('yellow', '~')} ${kind} ${cellOf(id)}`,
     ...fields.map(({ name, before, after }) =>
       action === 'create' ? `    ${name}: ${cellOf(after)}` : `    ${name}: ${cellOf(before)} -> ${cellOf(after)}`,
     ),
   ])
-  if (!plan.policy) return steps
-  const change = plan.policy.changed ? [`${paint('yellow', '~')} policy version ${plan.policy.version}`] : []
-  return [...steps, ...change, ...outcomeLines(plan.policy, paint)]
+  return policy ? [...lines, ...outcomeLines(policy, paint)] : lines
 }
