@@ -138,10 +138,19 @@ export class PolicyJudge implements Judge {
     for (const rights of owing) rights.settle()
   }
 
+  #subjectOf(principal: Principal): Subject | undefined {
+    try {
+      return currentSubject(this.#parts.register, principal)
+    } catch (error) {
+      this.#parts.log.error({ cause: String(error) }, 'a subject could not be read and has no rights')
+      return undefined
+    }
+  }
+
   /** Who is gone from the registry has no rights at all. */
   #bind(principal: Principal): { subject: Subject; rules: BoundRules } {
     const { subject, scopes } = principal
-    const fresh = currentSubject(this.#parts.register, principal)
+    const fresh = this.#subjectOf(principal)
     if (fresh) return { subject: fresh, rules: bind(this.#policy, fresh, scopes) }
     const nobody = { ...subject, type: null, groups: [], roles: [], children: [] }
     return { subject: nobody, rules: bind(NO_POLICY, nobody, []) }

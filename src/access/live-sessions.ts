@@ -110,9 +110,8 @@ export class LiveSessions {
       return
     }
     for (const session of this.#touchedBy(change)) {
-      const failure = this.#parts.register.standing(session.principal)
-      if (failure !== null) this.#fence(session, failure)
-      else if (change.kind === 'device' || change.kind === 'client') this.#tell(session)
+      if (!this.#stands(session)) continue
+      if (change.kind === 'device' || change.kind === 'client') this.#tell(session)
       else this.#ends.set(session, this.#parts.register.endOf(session.principal))
     }
     this.#setAlarm()
@@ -136,6 +135,22 @@ export class LiveSessions {
     return made
   }
 
+  /** Whether the session may go on; fences it if not, and also when nobody can tell. */
+  #stands(session: LiveSession): boolean {
+    const failure = this.#standing(session)
+    if (failure !== null) this.#fence(session, failure)
+    return failure === null
+  }
+
+  #standing(session: LiveSession): FailureCode | null {
+    try {
+      return this.#parts.register.standing(session.principal)
+    } catch (error) {
+      this.#parts.log.error({ session: session.id, cause: printable(String(error)) }, 'a standing could not be read')
+      return 'store-failed'
+    }
+  }
+
   /** One session that fails to act must not save the others. */
   #fence(session: LiveSession, failure: FailureCode): void {
     this.remove(session)
@@ -143,11 +158,12 @@ export class LiveSessions {
   }
 
   #tell(session: LiveSession): void {
-    const subject = currentSubject(this.#parts.register, session.principal)
-    if (!subject) this.#fence(session, 'superseded')
-    else if (!this.#attempt(session, () => session.accessChanged({ ...session.principal, subject }))) {
-      this.#fence(session, 'internal')
-    }
+    const told = this.#attempt(session, () => {
+      const subject = currentSubject(this.#parts.register, session.principal)
+      if (subject) session.accessChanged({ ...session.principal, subject })
+      else this.#fence(session, 'superseded')
+    })
+    if (!told) this.#fence(session, 'internal')
   }
 
   #attempt(session: LiveSession, act: () => void): boolean {
@@ -176,11 +192,10 @@ export class LiveSessions {
     const { clock, register } = this.#parts
     const now = clock.now()
     for (const session of this.#ends.takeDue(now)) {
+      if (!this.#stands(session)) continue
       const { principal } = session
       const end = register.endOf(principal)
-      const failure = register.standing(principal)
-      if (failure !== null) this.#fence(session, failure)
-      else if (end !== null && end <= now) this.#fence(session, expiryOf(principal))
+      if (end !== null && end <= now) this.#fence(session, expiryOf(principal))
       else this.#ends.set(session, end)
     }
     this.#setAlarm()

@@ -28,8 +28,8 @@ export interface LintOptions {
   readonly isDeviceType?: (id: string) => boolean
 }
 
-/** More rules in one role than this are not compared with each other. */
-export const MAX_COMPARED_RULES = 1000
+/** The rules of a role with more patterns than this are not compared with each other: that takes quadratic time. */
+export const MAX_COMPARED_PATTERNS = 2_000
 
 export function lint(policy: Policy, { rolesInUse = new Set(), isDeviceType }: LintOptions = {}): Finding[] {
   const own = policy.documents.flatMap(document => document.roles)
@@ -43,7 +43,7 @@ export function lint(policy: Policy, { rolesInUse = new Set(), isDeviceType }: L
     const unused = !assigned.has(name) && !rolesInUse.has(name)
     return [
       ...(unused ? [note('unassigned', `role ${name} is assigned to nobody in "assign"`, place)] : []),
-      ...(rules.length > MAX_COMPARED_RULES ? [] : rules.flatMap(rule => compareWithin(rule, rules))),
+      ...(patternsOf(rules) > MAX_COMPARED_PATTERNS ? [] : rules.flatMap(rule => compareWithin(rule, rules))),
       ...rules.flatMap(rule => judgeAlone(rule, typed.has(name))),
     ]
   })
@@ -56,6 +56,10 @@ export function lint(policy: Policy, { rolesInUse = new Set(), isDeviceType }: L
       ? [note('no-tests', 'the policy has no tests; add some under "tests"', null)]
       : []),
   ]
+}
+
+function patternsOf(rules: readonly PlacedRule[]): number {
+  return rules.reduce((count, rule) => count + rule.patterns.length, 0)
 }
 
 /** What one rule means beside the others of its role. */

@@ -3,8 +3,10 @@ import { parseName, parseRole } from './parse-rule.ts'
 import { parseTest } from './parse-test.ts'
 import { YamlReader, type YamlValue } from './yaml-reader.ts'
 
-/** Rules in one file; patterns count each. */
+/** Patterns and names in all rules of one file. */
 export const MAX_PATTERNS = 50_000
+/** Tests in one file. */
+export const MAX_TESTS = 5_000
 
 /**
  * Parses one policy file. Throws `invalid-policy` with file, line and column at the first thing that is wrong; what
@@ -23,11 +25,13 @@ export function parsePolicy(text: string, file: string): PolicyDocument {
     .flatMap(role => role.rules)
     .reduce((n, rule) => n + rule.patterns.length + rule.names.length, 0)
   if (patterns > MAX_PATTERNS) root.fail(`a policy file may hold ${MAX_PATTERNS} patterns and this one has ${patterns}`)
+  const tests = entries(found.get('tests'), '"tests"')
+  tests[MAX_TESTS]?.fail(`a policy file may hold ${MAX_TESTS} tests and this one has ${tests.length}`)
   return {
     file,
     roles,
     assignments: entries(found.get('assign'), '"assign"').map(parseAssignment),
-    tests: entries(found.get('tests'), '"tests"').map(parseTest),
+    tests: tests.map(parseTest),
   }
 }
 

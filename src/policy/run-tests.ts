@@ -1,6 +1,6 @@
 import type { Decision } from '../model/decision.ts'
 import type { Subject } from '../model/principal.ts'
-import { decide } from './decide.ts'
+import { bind } from './bind.ts'
 import type { Place, PolicyTest } from './document.ts'
 import type { Policy } from './policy.ts'
 
@@ -35,7 +35,7 @@ function runTest(policy: Policy, test: PolicyTest, lookup: SubjectLookup): TestR
   const { action, target, qos, retain, credential, transport, address, at } = test
   // A test that names no QoS publishes with 0 and subscribes with whatever it may get.
   const request = { action, target, retain, ...(action === 'subscribe' && qos === null ? {} : { qos: qos ?? 0 }) }
-  const decision = decide(policy, subject, test.scopes, request, { credential, transport, address, now: at })
+  const decision = bind(policy, subject, test.scopes).decide(request, { credential, transport, address, now: at })
   const problem = judge(test, decision)
   return { ...told, ok: problem === null, decision, problem }
 }

@@ -78,6 +78,16 @@ describe('a session is cut off by what it hangs on', () => {
   })
 })
 
+test('when nobody can tell whether a session may go on, it ends', async () => {
+  const opened = await openAccess()
+  const session = connect(opened, (await admitted(opened, 'l1')).principal)
+  opened.registry.standing = () => {
+    throw new Error('unreadable')
+  }
+  await opened.registry.updateDevice('l1', { groups: ['g'] }, OPERATOR)
+  expect(session.ends).toEqual(['store-failed'])
+})
+
 describe('registering', () => {
   test('closes the race with a revocation between authentication and session', async () => {
     const opened = await openAccess()

@@ -46,6 +46,15 @@ describe('rights', () => {
     expect(opened.rights.decide({ action: 'administer', target: 'devices:write' }).permit).toBe(false)
   })
 
+  test('end when the registry cannot be read', async () => {
+    const { registry, rights } = await open()
+    registry.subjectOf = () => {
+      throw new Error('unreadable')
+    }
+    await registry.updateDevice('l1', { groups: ['g'] }, OPERATOR)
+    expect(rights.decide(publish('lamp/l1/on')).permit).toBe(false)
+  })
+
   test('of somebody without a record stay as given, whatever is registered under that name', async () => {
     const opened = await open()
     const stranger: Principal = {

@@ -70,3 +70,15 @@ assign:
     ['no-tests', 'note', undefined],
   ])
 })
+
+test('roles too large to compare are still judged rule by rule', () => {
+  const many = Array.from({ length: 2_001 }, (_, i) => `"a/${i}"`).join(', ')
+  expect(codes([`{ id: a, publish: [${many}] }`, '{ id: b, publish: "a/1" }', '{ id: c, publish: "#" }'])).toEqual([
+    'everything 7',
+  ])
+})
+
+test('types without a record are noted when somebody can tell', () => {
+  const found = lint(policyWith(['{ id: a, publish: "a" }']), { isDeviceType: type => type !== 't' })
+  expect(found.map(({ code, place }) => [code, place?.line])).toContainEqual(['unknown-type', 7])
+})

@@ -15,6 +15,12 @@ test.each([
   ['many tags', `version: 1\nroles: ${'!a '.repeat(30_000)}`, 'not valid YAML'],
   ['many anchors', `version: 1\nroles: ${'&a '.repeat(30_000)}`, 'not valid YAML'],
   ['many keys', `version: 1\n${Array.from({ length: 20_000 }, (_, i) => `k${i}: 1\n`).join('')}`, 'unknown key "k0"'],
+  ['many tests', `version: 1\ntests:\n${'  - x\n'.repeat(5_001)}`, 'may hold 5000 tests and this one has 5001'],
+  [
+    'many patterns',
+    `version: 1\nroles: { r: { permit: [{ id: a, publish: [${'a,'.repeat(50_001)}] }] } }`,
+    'may hold 50000',
+  ],
 ])('refused in a moment: %s', (_, text, message) => {
   expect(() => parsePolicy(text, 'bomb.yaml')).toThrow(
     expect.objectContaining({ code: 'invalid-policy', message: expect.stringContaining(message) }),
