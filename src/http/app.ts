@@ -4,7 +4,7 @@ import { Failure } from '../model/failure.ts'
 import type { HttpApp, HttpParts, Routes } from './api.ts'
 import { Attempts } from './attempts.ts'
 import { Ceiling } from './ceiling.ts'
-import { addDoor, addObservation, refuse } from './door.ts'
+import { addDoor, addObservation, protect, refuse } from './door.ts'
 import { createListener, DEFAULT_HTTP_LIMITS, swapTls } from './listener.ts'
 import { registerOpenApi } from './openapi.ts'
 import { OperatorAuthentication } from './operator-authentication.ts'
@@ -56,6 +56,7 @@ export async function buildHttp(parts: HttpParts): Promise<HttpApp> {
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => {
+      protect(request, reply) // no hook runs for these
       refuse(request, reply, error)
     },
   }).withTypeProvider<ZodTypeProvider>()

@@ -19,11 +19,16 @@ const SECURITY_HEADERS = {
   'x-frame-options': 'DENY',
 } as const
 
+/** On every answer, whatever becomes of the request. */
+export function protect(request: FastifyRequest, reply: FastifyReply): void {
+  reply.headers({ ...SECURITY_HEADERS, 'x-request-id': request.id })
+}
+
 /** In order: our name, who, whether they may. Bodies are read after it. */
 export function addDoor(app: HttpApp, { names, publicUrl, authentication, attempts }: RouteParts): void {
   const isOurs = hostCheck([...names, new URL(publicUrl).hostname])
   app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ ...SECURITY_HEADERS, 'x-request-id': request.id })
+    protect(request, reply)
     if (!isOurs(request.headers.host, request.socket.localAddress)) throw new Failure('host-not-allowed')
     const access = request.routeOptions.config.access
     if (access === undefined || access === 'public') return // undefined: no such route
