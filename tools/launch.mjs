@@ -58,7 +58,7 @@ async function prepare({ dev, build = true }) {
     say,
   )
   if (build && !isFresh()) {
-    say('building')
+    if (hasCompiler()) say('building')
     // A process of its own: the compiler's memory goes away with it.
     const code = await run(process.execPath, [join(ROOT, 'tools/build.mjs')], { quiet: true })
     if (code !== 0) throw new Error('the build failed; what is above says why')

@@ -7,14 +7,16 @@ import { compile, type Policy } from '../policy/policy.ts'
 import { runTests } from '../policy/run-tests.ts'
 import { Misuse } from './misuse.ts'
 
-/** Of a folder's files those that are policies: manifests say their `kind`. Throws misuse when none is left. */
-export function policyFiles(files: readonly TextFile[]): readonly TextFile[] {
-  const policies = files.filter(({ path, text }) => {
+/** A folder's files apart: manifests say their `kind`, the others are policies. Throws misuse when there is no policy. */
+export function sorted(files: readonly TextFile[]): { policies: readonly TextFile[]; manifests: readonly TextFile[] } {
+  const isManifest = ({ path, text }: TextFile): boolean => {
     const [first] = parseYaml(text, path, 'invalid-policy')
-    return !(typeof first?.value === 'object' && first.value !== null && Object.hasOwn(first.value, 'kind'))
-  })
+    return typeof first?.value === 'object' && first.value !== null && Object.hasOwn(first.value, 'kind')
+  }
+  const manifests = files.filter(isManifest)
+  const policies = files.filter(file => !manifests.includes(file))
   if (policies.length === 0) throw new Misuse('there is no policy file among these: a policy begins with "version: 1"')
-  return policies
+  return { policies, manifests }
 }
 
 /** Throws `invalid-policy` with the place of the first error. */
@@ -27,6 +29,14 @@ export const compileFiles = (files: readonly TextFile[]): Policy =>
 export const findingsOf = (policy: Policy): Finding[] =>
   lint(policy).map(({ place, ...finding }) => ({ ...finding, location: place }))
 
-/** Tests that name registered devices fail here, and say that the broker knows them. */
-export const testsOf = (policy: Policy): TestResult[] =>
-  runTests(policy).map(({ name, ok, expected, problem, place }) => ({ name, ok, expected, problem, location: place }))
+/** Devices that a test names by id come from the manifests beside the policy. */
+export async function testsOf(policy: Policy, manifests: readonly TextFile[]): Promise<TestResult[]> {
+  const { subjectsIn } = await import('../offline-subjects.ts') // late: it brings the registry with it
+  return runTests(policy, subjectsIn(manifests)).map(({ name, ok, expected, problem, place }) => ({
+    name,
+    ok,
+    expected,
+    problem,
+    location: place,
+  }))
+}

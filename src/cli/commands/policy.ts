@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { PolicyOutcome, PolicyVersion } from '../../client/client.ts'
+import type { PolicyOutcome, PolicyVersion, TestResult } from '../../client/client.ts'
 import { collect } from '../collect.ts'
 import { type Call, confirmed, DECLINED, DRY_RUN, type NounRow, type Outcome, YES } from '../command.ts'
 import { readYaml } from '../input-files.ts'
 import { Misuse } from '../misuse.ts'
 import { parseCount } from '../options.ts'
-import { compileFiles, findingsOf, policyFiles, testsOf } from '../policy-files.ts'
+import { compileFiles, findingsOf, sorted, testsOf } from '../policy-files.ts'
 import { counted, table } from '../present.ts'
 import { EXPLAIN_OPTIONS, explain } from './explain-policy.ts'
 import { findingLines, outcomeLines, testLines } from './policy-lines.ts'
@@ -105,7 +105,7 @@ export const policy: NounRow = {
 }
 
 async function check({ words, terminal }: Call): Promise<Outcome> {
-  const files = policyFiles(await readYaml(words))
+  const { policies: files } = sorted(await readYaml(words))
   const compiled = compileFiles(files)
   const findings = findingsOf(compiled)
   const summary = `${counted(files.length, 'policy file')} in order, ${counted(findings.length, 'remark')}`
@@ -117,18 +117,23 @@ async function check({ words, terminal }: Call): Promise<Outcome> {
 }
 
 async function test(call: Call): Promise<Outcome> {
-  const { words, terminal, options } = call
-  const files = words.length === 0 ? undefined : policyFiles(await readYaml(words))
-  const online = files === undefined || options.flag('server')
-  const tests = online ? (await (await call.client()).policies.test(files)).tests : testsOf(compileFiles(files))
+  const { words, terminal } = call
+  const tests = await testResults(call)
   const failed = tests.filter(({ ok }) => !ok).length
-  const put = files === undefined ? [] : [`latchkey policy put ${words.join(' ')}`]
+  const put = words.length === 0 ? [] : [`latchkey policy put ${words.join(' ')}`]
   return {
     json: { ok: failed === 0, tests },
     text: [...testLines(tests, terminal.paintOut), `${tests.length - failed} passed, ${failed} failed`].join('\n'),
     exitCode: failed === 0 ? 0 : 1,
     next: failed === 0 ? put : ['correct the rule or the test; `latchkey policy explain` tells which rule decides'],
   }
+}
+
+async function testResults({ words, options, client }: Call): Promise<readonly TestResult[]> {
+  if (words.length === 0) return (await (await client()).policies.test()).tests
+  const { policies, manifests } = sorted(await readYaml(words))
+  if (options.flag('server')) return (await (await client()).policies.test(policies)).tests
+  return testsOf(compileFiles(policies), manifests)
 }
 
 async function show(call: Call): Promise<Outcome> {
@@ -165,7 +170,7 @@ async function writePolicy({ files }: PolicyVersion, folder: string): Promise<st
 
 async function put(call: Call): Promise<Outcome> {
   const { words, options } = call
-  const files = policyFiles(await readYaml(words))
+  const { policies: files } = sorted(await readYaml(words))
   const dryRun = options.flag('dry-run')
   const outcome = await (await call.client()).policies.put(files, { dryRun })
   return told(call, outcome, dryRun)

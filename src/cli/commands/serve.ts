@@ -55,15 +55,20 @@ function welcome(listeners: Listeners, data: string, { terminal }: Call): string
   const paint = terminal.paintOut
   const lines = Object.entries(listeners).map(([name, { host, port }]) => `  ${name.padEnd(6)} ${host}:${port}`)
   const where = data === './data' ? '' : ` --data ${data}`
+  const width = Math.max(...NEXT.map(([command]) => command.length))
   return [
     paint('bold', 'Latchkey serves. Everything is denied until a policy permits it.'),
     ...lines,
     '',
     'Next, in another terminal:',
-    `  npx latchkey apply devices/${where}                        a small example: types, devices, policy`,
-    `  npx latchkey device list${where}                           what may connect`,
-    `  npx latchkey enrolment create --type thermostat${where}    let a device in by itself`,
-    `  npx latchkey audit follow${where}                          who comes, and who is refused`,
+    ...NEXT.map(([command, does]) => `  npx latchkey ${`${command}${where}`.padEnd(width + where.length)}   ${does}`),
     'Ctrl-C stops it.',
   ].join('\n')
 }
+
+const NEXT = [
+  ['apply devices/', 'a small example home: types, devices, policy'],
+  ['device list', 'what may connect'],
+  ['enrolment create --type thermostat --attribute room=attic', 'let a new device in by itself'],
+  ['audit follow', 'who comes, and who is refused'],
+] as const

@@ -85,3 +85,17 @@ test('a folder without policies is misuse', async () => {
   expect(exitCode).toBe(2)
   expect(stderr).toContain('no policy file')
 })
+
+test('devices that a test names by id come from the manifests beside the policy', async () => {
+  await write('policy.yaml', `${GOOD}  - { device: k7, publish: "home/hall/kettle", expect: allow }\n`)
+  expect(await latchkey(['policy', 'test', folder])).toMatchObject({ exitCode: 1 })
+  await write('k7.yaml', 'kind: device\nid: k7\ntype: kettle\nattributes: { room: hall }\n')
+  expect(await latchkey(['policy', 'test', folder])).toMatchObject({ exitCode: 0 })
+})
+
+test('the example home passes its own tests', async () => {
+  const devices = join(import.meta.dirname, '../../../devices')
+  const { exitCode, stdout } = await latchkey(['policy', 'test', devices])
+  expect(stdout).toMatch(/\d\d passed, 0 failed/)
+  expect(exitCode).toBe(0)
+})
