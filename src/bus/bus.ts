@@ -1,5 +1,5 @@
 // Where all protocols meet. A message's way: route, store what must survive, then acknowledge and deliver.
-import type { Changes } from '../model/change.ts'
+import type { Change, Changes } from '../model/change.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Decision } from '../model/decision.ts'
 import { Failure } from '../model/failure.ts'
@@ -76,10 +76,7 @@ export class Bus {
       limits: this.#limits,
       sendWill: (session, will) => this.#sendWill(session, will),
     })
-    this.#unsubscribe = changes.subscribe(change => {
-      if ((change.kind === 'device' || change.kind === 'client') && change.what === 'removed')
-        this.sessions.forgetOwner(change.id)
-    })
+    this.#unsubscribe = changes.subscribe(change => this.#follow(change))
   }
 
   /** Reads what the last run left: to be called once, before anybody connects. Wills that fell due are sent. */
@@ -92,6 +89,14 @@ export class Bus {
       { sessions: [...this.sessions.values()].length, retained: this.retained.size },
       'sessions and retained messages read',
     )
+  }
+
+  /** Live sessions are ended by `access`; here it is about what those who are away have left behind. */
+  #follow(change: Change): void {
+    const isOwner = change.kind === 'device' || change.kind === 'client'
+    if (isOwner && change.what === 'removed') this.sessions.forgetOwner(change.id)
+    const silenced = silencedBy(change)
+    if (silenced !== null) this.sessions.silence(silenced)
   }
 
   /** Resolves when all that was accepted is durable. The store stays open. */
@@ -342,6 +347,21 @@ function finishedOr(stored: Promise<void>, copies: readonly Copy[]): Promise<voi
     }
     stored.then(resolve, reject)
   })
+}
+
+/** Whom a change takes what they were admitted by: their wills are not sent any more. null: nobody. */
+function silencedBy(change: Change): ((principal: Principal) => boolean) | null {
+  switch (change.kind) {
+    case 'device':
+    case 'client':
+      return change.what === 'suspended' ? ({ subject }) => subject.id === change.id : null
+    case 'credential':
+      return change.what === 'revoked' ? ({ credential }) => credential?.id === change.id : null
+    case 'token':
+      return ({ jti, issuer }) => jti === change.jti && issuer === change.issuer
+    default:
+      return null
+  }
 }
 
 /** How a refused request is told. */

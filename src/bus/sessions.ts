@@ -206,6 +206,15 @@ export class Sessions {
     }
   }
 
+  /** Wills of these are not sent any more. */
+  silence(isSilenced: (principal: Principal) => boolean): void {
+    for (const session of this.#byId.values()) {
+      if (session.will === null || !isSilenced(session.principal)) continue
+      session.will = session.willAt = null
+      if (session.onDisk) this.#parts.journal.note([{ del: willKey(session.id) }])
+    }
+  }
+
   /** Wills that wait are not sent and nothing is written any more. */
   close(): void {
     for (const session of [...this.#alarms.keys()]) this.#disarm(session)

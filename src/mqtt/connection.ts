@@ -113,11 +113,7 @@ export class Connection {
     if (!this.#isDirty) {
       this.#isDirty = true
       this.#turn.add(this)
-    } else if (this.#outBytes > FLUSH_NOW) {
-      this.flush()
-      // It takes nothing, yet makes us answer.
-      if (this.#backlog > 2 * this.#limits.outQueueBytes) this.destroy()
-    }
+    } else if (this.#outBytes > FLUSH_NOW) this.flush()
   }
 
   flush(): void {
@@ -128,7 +124,10 @@ export class Connection {
     if (out.length > KEEP_QUEUE) this.#out = []
     else out.length = 0
     this.#outBytes = 0
-    if (!this.#stream.write(bytes)) this.#setBacklog(this.#stream.writableLength)
+    if (this.#stream.write(bytes)) return
+    this.#setBacklog(this.#stream.writableLength)
+    // It takes nothing, yet makes us answer.
+    if (this.#backlog > 2 * this.#limits.outQueueBytes) this.destroy()
   }
 
   #gather(out: readonly Buffer[]): Buffer {

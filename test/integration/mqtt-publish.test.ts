@@ -1,11 +1,12 @@
 // PUBLISH and its acknowledgements over a real socket (MQTT 5, 3.3 to 3.7 and 4.3).
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type MqttBroker, startMqtt } from '../wire/mqtt-broker.ts'
+import { type MqttBroker, ShiftedClock, startMqtt } from '../wire/mqtt-broker.ts'
 
 describe('publish', () => {
+  const clock = new ShiftedClock()
   let mqtt: MqttBroker
   beforeAll(async () => {
-    mqtt = await startMqtt()
+    mqtt = await startMqtt({}, { clock })
   })
   afterAll(() => mqtt?.close())
 
@@ -107,7 +108,7 @@ describe('publish', () => {
     const publisher = await mqtt.client('expiry-p')
     await publisher.publish('expiry', 'short', { qos: 1, properties: { messageExpiryInterval: 1 } })
     await publisher.publish('expiry', 'long', { qos: 1, properties: { messageExpiryInterval: 300 } })
-    await new Promise(resolve => setTimeout(resolve, 1100))
+    clock.shift += 2000
     const again = await mqtt.client('expiry-s', { clean: false, properties: { sessionExpiryInterval: 600 } })
     const packet = await again.next('publish')
     expect(packet.payload.toString()).toBe('long')

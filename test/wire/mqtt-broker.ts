@@ -11,6 +11,15 @@ roles:
       - { id: anything, allow: "#" }
 `
 
+/** The system's clock, which a test may set forward. */
+export class ShiftedClock {
+  shift = 0
+
+  now(): number {
+    return Date.now() + this.shift
+  }
+}
+
 export interface MqttBroker {
   readonly broker: TestBroker
   /** A client that has not sent anything yet. */
