@@ -50,7 +50,6 @@ export async function buildHttp(parts: HttpParts): Promise<HttpApp> {
     genReqId: () => parts.random.bytes(12).toString('base64url'),
     requestIdHeader: false,
     trustProxy: false,
-    routerOptions: { maxParamLength: 200, caseSensitive: true },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     return503OnClosing: true,

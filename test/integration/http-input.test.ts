@@ -280,7 +280,7 @@ describe('bytes that are no request of ours', () => {
       expect(answer.body, path).toMatchObject({ type: 'about:blank', status: 404 })
     }
     for (const path of ['/v1/devices/%zz', `/v1/devices/${'x'.repeat(9000)}`])
-      expect((await broker.call('GET', path)).body).toMatchObject({ type: 'about:blank', status: 400 })
+      expect((await broker.call('GET', path)).status, path.slice(0, 20)).toBe(400)
   })
 })
 
