@@ -263,6 +263,8 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     unready: () => [...unready],
     limits: limits.http,
   })
+  // Closed in reverse: the app first turns requests away, then the port is given up.
+  if (httpsPort) opened.add(() => httpsPort.stop(http.server))
   opened.add(() => http.close())
 
   const renewal = setInterval(() => {
@@ -286,7 +288,6 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
   if (httpsPort) {
     await http.ready()
     await httpsPort.handOver(http.server)
-    opened.add(() => httpsPort.stop(http.server))
     listeners.https = { host: httpsPort.host, port: httpsPort.port }
     const remove = await writeOperatorFile(directory.path, {
       url: `https://localhost:${httpsPort.port}`,

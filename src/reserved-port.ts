@@ -1,3 +1,4 @@
+import type { Server as HttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { Failure } from './model/failure.ts'
 
@@ -48,10 +49,13 @@ export class ReservedPort {
     })
   }
 
-  /** Stops a server that took the port over. */
-  async stop(server: Server): Promise<void> {
+  /** Stops a server that took the port over; resolves when its last connection has closed. */
+  async stop(server: HttpServer): Promise<void> {
     if (!server.listening) return
-    await new Promise<void>(resolve => server.close(() => resolve()))
+    await new Promise<void>(resolve => {
+      server.close(() => resolve())
+      server.closeIdleConnections()
+    })
   }
 
   async release(): Promise<void> {
