@@ -200,19 +200,20 @@ assign:
     await registrar.devices.create({ id: 'plain', type: 'thermostat' })
     await registrar.credentials.issue({ owner: 'plain', kind: 'secret' })
     const tries = [
-      registrar.devices.create({ id: 'd-admin', type: 'x', roles: ['admin'] }),
-      registrar.devices.create({ id: 'd-keeper', type: 'x', groups: ['keepers'] }),
-      registrar.devices.update('plain', { roles: ['admin'] }),
-      registrar.clients.create({ id: 'c-admin', kind: 'operator', roles: ['admin'] }),
-      registrar.clients.create({ id: 'c-auditor', kind: 'operator', roles: ['auditor'] }),
-      registrar.clients.update('registrar-1', { roles: ['registrar', 'admin'] }),
-      registrar.clients.update('caller-admin', { roles: [] }),
-      registrar.clients.suspend('caller-admin'),
-      registrar.clients.remove('caller-admin'),
-      registrar.credentials.issue({ owner: 'caller-admin', kind: 'secret', audience: 'api' }),
-      registrar.enrolments.create({ type: 'x', ttl: 60, groups: ['keepers'] }),
+      () => registrar.devices.create({ id: 'd-admin', type: 'x', roles: ['admin'] }),
+      () => registrar.devices.create({ id: 'd-keeper', type: 'x', groups: ['keepers'] }),
+      () => registrar.devices.update('plain', { roles: ['admin'] }),
+      () => registrar.clients.create({ id: 'c-admin', kind: 'operator', roles: ['admin'] }),
+      () => registrar.clients.create({ id: 'c-auditor', kind: 'operator', roles: ['auditor'] }),
+      () => registrar.clients.update('registrar-1', { roles: ['registrar', 'admin'] }),
+      () => registrar.clients.update('caller-admin', { roles: [] }),
+      () => registrar.clients.suspend('caller-admin'),
+      () => registrar.clients.remove('caller-admin'),
+      () => registrar.credentials.issue({ owner: 'caller-admin', kind: 'secret', audience: 'api' }),
+      () => registrar.enrolments.create({ type: 'x', ttl: 60, groups: ['keepers'] }),
     ]
-    for (const work of tries) expect(await refusalOf(work)).toMatchObject({ status: 403, code: 'policy-denied' })
+    for (const attempt of tries)
+      expect(await refusalOf(attempt())).toMatchObject({ status: 403, code: 'policy-denied' })
     const [key] = (await registrar.credentials.list({ owner: 'caller-admin' })).items
     expect((await refusalOf(registrar.credentials.rotate(key?.id ?? ''))).code).toBe('policy-denied')
     expect((await refusalOf(registrar.credentials.revoke(key?.id ?? '', 'x'))).code).toBe('policy-denied')
