@@ -81,12 +81,14 @@ export interface HttpParts {
 export type Administer = `${string}:read` | `${string}:write`
 
 /**
- * Who may call a route. `public`: anybody. `authenticated`: any principal, the handler decides the rest. Otherwise every
- * named right to administer is needed; `loopback` opens the route to this machine without authentication.
+ * Who may call a route. `public`: anybody. `authenticated`: any principal, the handler decides the rest. `own-rights`: the
+ * same, and it is no administrative act (a message published). Otherwise every named right to administer is needed;
+ * `loopback` opens the route to this machine without authentication.
  */
 export type RouteAccess =
   | 'public'
   | 'authenticated'
+  | 'own-rights'
   | Administer
   | readonly Administer[]
   | { readonly loopback: Administer }

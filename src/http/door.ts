@@ -67,9 +67,15 @@ export function addObservation(app: HttpApp, { audit, attempts, metrics, log }: 
     }
     if (request.failure?.code === 'internal')
       log.error({ ...fields, cause: request.failure.cause }, 'http request failed')
-    else if (request.failure || !isRead(request)) log.info(fields, 'http request')
+    else if (isWorthALine(request)) log.info(fields, 'http request')
     else log.debug(fields, 'http request')
   })
+}
+
+/** What changed something or was refused; of strangers only what they sent us, or they would write our log. */
+function isWorthALine(request: FastifyRequest): boolean {
+  if (request.principal === null && request.routeOptions.config.access !== 'public') return false
+  return !isRead(request) || (request.failure !== null && request.principal !== null)
 }
 
 /** Answers with problem details (RFC 9457); strangers learn no more than the failure's row says they may. */
@@ -89,7 +95,7 @@ export const addressOf = (request: FastifyRequest): string => peerAddress(reques
 const isRead = (request: FastifyRequest): boolean => request.method === 'GET' || request.method === 'HEAD'
 
 function rightsOf(access: Exclude<RouteAccess, 'public'>): readonly Administer[] {
-  if (access === 'authenticated') return []
+  if (access === 'authenticated' || access === 'own-rights') return []
   if (typeof access === 'string') return [access]
   return 'loopback' in access ? [access.loopback] : access
 }

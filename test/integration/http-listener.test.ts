@@ -277,3 +277,29 @@ describe('health', () => {
     expect(await house.client(null).ready()).toBe(true)
   })
 })
+
+describe('metrics', () => {
+  it('are open to this machine, and elsewhere to whoever may read the audit trail', async () => {
+    const house = await serve()
+    const api = house.client()
+    const statusFrom = async (remoteAddress: string, token?: string) =>
+      (
+        await house.app.inject({
+          url: '/metrics',
+          remoteAddress,
+          headers: { host: 'localhost', ...(token && { authorization: `Bearer ${token}` }) },
+        })
+      ).statusCode
+    const keys: string[] = []
+    for (const role of ['auditor', 'enroller']) {
+      await api.clients.create({ id: role, kind: 'operator', roles: [role] })
+      keys.push((await api.credentials.issue({ owner: role, kind: 'secret', audience: 'api' })).secret ?? '')
+    }
+    const [auditor, enroller] = keys
+    expect(await statusFrom('127.0.0.1')).toBe(200)
+    expect(await statusFrom('::1')).toBe(200)
+    expect(await statusFrom('192.0.2.1')).toBe(401)
+    expect(await statusFrom('192.0.2.1', enroller)).toBe(403)
+    expect(await statusFrom('192.0.2.1', auditor)).toBe(200)
+  })
+})

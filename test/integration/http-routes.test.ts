@@ -354,6 +354,17 @@ describe('the authority, the trail and the house', () => {
     ])
   })
 
+  it('takes no message for an administrative act', async () => {
+    await broker.device('a2')
+    const { secret } = await broker.secret('a2', 'api')
+    const device = await clientOf(broker, secret)
+    await device.messages.publish({ topic: 'device/a2/x', payload: '1' })
+    await refusalOf(device.messages.publish({ topic: 'home/x', payload: '1' }))
+    expect((await api.audit.list({ type: 'administration', principal: 'a2' })).items).toEqual([])
+    const decisions = (await api.audit.list({ type: 'decision', principal: 'a2' })).items
+    expect(decisions.map(({ event }) => event.permit)).toEqual([true, false])
+  })
+
   it('says that it lives, that it is ready, and how it fares', async () => {
     expect((await broker.call('GET', '/healthz', undefined, null)).body).toEqual({ status: 'ok' })
     expect(await api.ready()).toBe(true)

@@ -44,7 +44,7 @@ export function messageRoutes(app: HttpApp, { access, bus }: RouteParts): void {
     '/v1/messages',
     {
       // Nobody is given more here than on the wire: the caller's own right to publish decides.
-      config: { access: 'authenticated' },
+      config: { access: 'own-rights' },
       schema: {
         operationId: 'publishMessage',
         summary: 'Publish a message under your own rights; answered when the broker has taken it over',
@@ -70,7 +70,7 @@ export function messageRoutes(app: HttpApp, { access, bus }: RouteParts): void {
   app.get(
     '/v1/messages',
     {
-      config: { access: 'authenticated' },
+      config: { access: 'own-rights' },
       schema: {
         operationId: 'getRetainedMessage',
         summary: 'The retained message of a topic that you may subscribe to',
