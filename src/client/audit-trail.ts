@@ -1,5 +1,6 @@
+import type { AuditQuery, AuditRecord, Verification } from './activity-types.ts'
 import type { Connection } from './connection.ts'
-import type { AuditQuery, AuditRecord, Page, Verification } from './types.ts'
+import type { Page } from './types.ts'
 
 /** The audit trail. Needs `audit:read`. */
 export class AuditTrail {

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts'
-import type { CertificateAuthorities } from './types.ts'
+import type { CertificateAuthorities } from './token-types.ts'
 
 /** The certificate authority. */
 export class Ca {

@@ -8,12 +8,16 @@ import { Devices, DeviceTypes } from './devices.ts'
 import { Enrolments } from './enrolments.ts'
 import { Messages } from './messages.ts'
 import { Policies } from './policies.ts'
+import type { ApplyPlan } from './policy-types.ts'
 import { Sessions } from './sessions.ts'
 import { Tokens } from './tokens.ts'
-import type { ApplyPlan, TextFile } from './types.ts'
+import type { TextFile } from './types.ts'
 
+export type * from './activity-types.ts'
 export { ApiError } from './api-error.ts'
 export type { ConnectionOptions as LatchkeyClientOptions } from './connection.ts'
+export type * from './policy-types.ts'
+export type * from './token-types.ts'
 export type * from './types.ts'
 
 /**

@@ -1,5 +1,5 @@
+import type { PublishInput, RetainedMessage } from './activity-types.ts'
 import type { Connection } from './connection.ts'
-import type { PublishInput, RetainedMessage } from './types.ts'
 
 type Answer = Omit<RetainedMessage, 'payload'> & { readonly payload: string; readonly encoding: 'utf8' | 'base64' }
 

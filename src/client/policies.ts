@@ -4,14 +4,12 @@ import type {
   ExplainInput,
   Explanation,
   Finding,
-  Page,
-  PageQuery,
   PolicyOutcome,
   PolicyVersion,
   PolicyVersionSummary,
   TestResult,
-  TextFile,
-} from './types.ts'
+} from './policy-types.ts'
+import type { Page, PageQuery, TextFile } from './types.ts'
 
 const PATH = '/v1/policies'
 

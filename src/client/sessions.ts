@@ -1,6 +1,7 @@
+import type { Session } from './activity-types.ts'
 import type { Connection } from './connection.ts'
 import { pages } from './pages.ts'
-import type { Page, PageQuery, Session } from './types.ts'
+import type { Page, PageQuery } from './types.ts'
 
 /** Who is connected now. Needs `sessions:read` or `sessions:write`. */
 export class Sessions {

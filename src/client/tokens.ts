@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts'
-import type { AccessToken, Introspection, Page, SigningKey, TokenInput } from './types.ts'
+import type { AccessToken, Introspection, SigningKey, TokenInput } from './token-types.ts'
+import type { Page } from './types.ts'
 
 /** The token server (RFC 6749 4.4, RFC 7009, RFC 7662). */
 export class Tokens {

@@ -87,7 +87,7 @@ export async function buildHttp(parts: HttpParts): Promise<HttpApp> {
 /** Idle connections end at once; what is in progress gets a grace, then its socket is closed. */
 function endConnectionsOnClose(app: HttpApp, grace: number): void {
   app.addHook('preClose', async () => {
-    const timer = setTimeout(() => app.server.closeAllConnections(), grace)
+    const timer = setTimeout(() => app.server.closeAllConnections(), grace).unref()
     app.server.once('close', () => clearTimeout(timer))
   })
 }
