@@ -14,6 +14,8 @@ import {
 export type Version = 3 | 4 | 5
 export type PacketOf<C extends Packet['cmd']> = Extract<Packet, { cmd: C }>
 
+const EMPTY = Buffer.alloc(0)
+
 /** How long a test waits for what must come, in milliseconds: no test is faster or slower by it. */
 const PATIENCE = 20_000
 
@@ -27,6 +29,8 @@ export class MqttWire {
   isClosed = false
   /** Acknowledges QoS 1 and 2 messages as they come. */
   acknowledges = true
+  /** Sees every packet as it comes, before it waits in `packets`. */
+  onPacket: (packet: Packet) => void = () => {}
   #pending = Buffer.alloc(0)
   #waiting: (() => void)[] = []
   #packetId = 0
@@ -168,7 +172,7 @@ export class MqttWire {
   /** Resolves when everything sent so far has been handed to the operating system. */
   settleWriting(): Promise<void> {
     return new Promise(resolve => {
-      this.stream.write(Buffer.alloc(0), () => resolve())
+      this.stream.write(EMPTY, () => resolve())
     })
   }
 
@@ -199,6 +203,7 @@ export class MqttWire {
       const packet = parseFrame(frame, this.version)
       this.packets.push(packet)
       if (this.acknowledges) this.#acknowledge(packet)
+      this.onPacket(packet)
     }
     this.#wake()
   }
