@@ -11,6 +11,8 @@ export interface ConnectionOptions {
   readonly token?: string | undefined
   /** PEM of the root to trust instead of the system's. */
   readonly ca?: string | undefined
+  /** A device's own certificate (with its chain) and private key, PEM, for mutual TLS: `enrolments.renew`. */
+  readonly identity?: { readonly certificate: string; readonly privateKey: string } | undefined
   /** Milliseconds for a whole call. Default 30 000. */
   readonly timeout?: number | undefined
   /** Bytes of an answer. Default 64 MiB. */
@@ -80,7 +82,7 @@ export class Connection {
   }
 
   #exchange(call: Call): Promise<Answer> {
-    const { token, ca, timeout = 30_000, maximumAnswer = 64 * 1024 * 1024 } = this.#options
+    const { token, ca, identity, timeout = 30_000, maximumAnswer = 64 * 1024 * 1024 } = this.#options
     const url = new URL(call.path, this.#base)
     for (const [name, value] of Object.entries(call.query ?? {}))
       if (value !== undefined) url.searchParams.set(name, String(value))
@@ -110,7 +112,15 @@ export class Connection {
       }
       const outgoing =
         url.protocol === 'https:'
-          ? requestSecure(url, { ...options, ...(ca === undefined ? {} : { ca }) }, onAnswer)
+          ? requestSecure(
+              url,
+              {
+                ...options,
+                ...(ca && { ca }),
+                ...(identity && { cert: identity.certificate, key: identity.privateKey }),
+              },
+              onAnswer,
+            )
           : requestPlain(url, options, onAnswer)
       outgoing.on('error', fail)
       outgoing.end(payload?.bytes)

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts'
 import { pages } from './pages.ts'
-import type { CreatedEnrolment, Enrolment, EnrolmentInput, Page, PageQuery, Redemption } from './types.ts'
+import type { CreatedEnrolment, Enrolment, EnrolmentInput, Page, PageQuery, Redemption, Renewal } from './types.ts'
 
 const PATH = '/v1/enrolments'
 
@@ -38,5 +38,10 @@ export class Enrolments {
     readonly device?: string | undefined
   }): Promise<Redemption> {
     return this.#connection.json({ method: 'POST', path: `${PATH}/redeem`, body: input, authorization: null })
+  }
+
+  /** The next certificate for a device that comes with its present one (`identity`); both work until the old one ends. */
+  renew(csr: string): Promise<Renewal> {
+    return this.#connection.json({ method: 'POST', path: `${PATH}/renew`, body: { csr }, authorization: null })
   }
 }

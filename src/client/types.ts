@@ -257,11 +257,14 @@ export interface Enrolment {
   readonly revokedAt: string | null
 }
 
-export interface Redemption {
-  readonly device: Device
+export interface Renewal {
   readonly credential: Credential
   /** PEM. */
   readonly certificate: string
   /** Issuing and root certificate, PEM. */
   readonly chain: string
+}
+
+export interface Redemption extends Renewal {
+  readonly device: Device
 }

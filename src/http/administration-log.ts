@@ -12,7 +12,8 @@ import { actorOf } from './operator-authentication.ts'
 export function recordAct(audit: Audit, request: FastifyRequest): void {
   const { principal, failure } = request
   const access = request.routeOptions.config.access
-  if (principal === null || access === undefined || access === 'own-rights') return
+  if (principal === null || access === undefined) return
+  if (access === 'own-rights' || access === 'certificate') return // not an operator's act
   if (failure === null && !changes(request.method, access)) return
   if (failure?.code === 'authentication-throttled') return // what it was throttled for is on record
   audit.record({

@@ -82,13 +82,14 @@ export type Administer = `${string}:read` | `${string}:write`
 
 /**
  * Who may call a route. `public`: anybody. `authenticated`: any principal, the handler decides the rest. `own-rights`: the
- * same, and it is no administrative act (a message published). Otherwise every named right to administer is needed;
- * `loopback` opens the route to this machine without authentication.
+ * same, and it is no administrative act (a message published). `certificate`: a device by its TLS client certificate.
+ * Otherwise every named right to administer is needed; `loopback` opens the route to this machine without authentication.
  */
 export type RouteAccess =
   | 'public'
   | 'authenticated'
   | 'own-rights'
+  | 'certificate'
   | Administer
   | readonly Administer[]
   | { readonly loopback: Administer }

@@ -6,6 +6,7 @@ import { printable } from '../model/printable.ts'
 import { operationOf, recordAct } from './administration-log.ts'
 import type { Administer, HttpApp, RouteAccess, RouteParts } from './api.ts'
 import { hostCheck } from './host-check.ts'
+import { peerCertificates } from './listener.ts'
 import { bearerToken, LOCAL_OPERATOR } from './operator-authentication.ts'
 import { bearerChallenge, failureOf, PROBLEM_TYPE, problemFor, RETRY_AFTER } from './problem-details.ts'
 
@@ -34,6 +35,10 @@ export function addDoor(app: HttpApp, { names, publicUrl, authentication, attemp
     if (access === undefined || access === 'public') return // undefined: no such route
     const address = addressOf(request)
     if (typeof access === 'object' && 'loopback' in access && isLoopback(address)) return
+    if (access === 'certificate') {
+      request.principal = await authentication.authenticateCertificate(peerCertificates(request.socket), address)
+      return
+    }
     const token = bearerToken(request.headers.authorization)
     if (token === null)
       throw new Failure('no-evidence', 'The request has no bearer token; send `Authorization: Bearer <token>`.')
@@ -94,7 +99,7 @@ export const addressOf = (request: FastifyRequest): string => peerAddress(reques
 
 const isRead = (request: FastifyRequest): boolean => request.method === 'GET' || request.method === 'HEAD'
 
-function rightsOf(access: Exclude<RouteAccess, 'public'>): readonly Administer[] {
+function rightsOf(access: Exclude<RouteAccess, 'public' | 'certificate'>): readonly Administer[] {
   if (access === 'authenticated' || access === 'own-rights') return []
   if (typeof access === 'string') return [access]
   return 'loopback' in access ? [access.loopback] : access

@@ -1,7 +1,9 @@
 // The socket side of the HTTP API: TLS, bounds on time and size, and what malformed HTTP is told.
 import { createServer, type Server as HttpServer, type RequestListener, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, Server as HttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { type DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { AUTHENTICATION_LIMITS } from '../auth/limits.ts'
 import type { HttpLimits, TlsMaterial } from './api.ts'
 
@@ -24,6 +26,9 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   rememberedClaims,
   knownGood,
 }
+
+/** Certificates that a peer may send. */
+const LONGEST_CHAIN = 8
 
 /** Header fields of a request; more are cut off by Node. */
 const HEADER_FIELDS = 64
@@ -72,4 +77,16 @@ function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   }
   const status = MALFORMED.get(error.code ?? '') ?? '400 Bad Request'
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
+}
+
+/** What the peer sent, DER, leaf first; empty without TLS or without a certificate. */
+export function peerCertificates(socket: Socket): Buffer[] {
+  if (!(socket instanceof TLSSocket)) return []
+  const chain: Buffer[] = []
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+  while (next?.raw && chain.length < LONGEST_CHAIN) {
+    chain.push(next.raw)
+    next = next.issuerCertificate === next ? undefined : next.issuerCertificate // a root is its own issuer
+  }
+  return chain
 }

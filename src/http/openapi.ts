@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import { z } from 'zod'
+import type { RouteAccess } from './api.ts'
 import { PROBLEM_TYPE, problemSchema } from './problem-details.ts'
 import { commonRefusals } from './refusals.ts'
 
@@ -10,6 +11,8 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
 /** Stands in for a `$ref` while the framework handles the schemas; the last step turns it into one. */
 const NAMED = 'x-named-schema'
+
+const CERTIFICATE_SCHEME = { type: 'mutualTLS', description: 'The certificate that the device has.' }
 
 export interface OpenApiOptions {
   readonly version: string
@@ -28,26 +31,34 @@ export async function registerOpenApi(app: FastifyInstance, { version }: OpenApi
       },
       components: {
         securitySchemes: {
+          certificate: { type: 'http', scheme: 'mutual' }, // becomes CERTIFICATE_SCHEME: these types know 3.0 only
           bearer: { type: 'http', scheme: 'bearer', description: 'An API key (`lk_api_...`) or an access token.' },
         },
       },
     },
     convertConstToEnum: false,
     transform: ({ schema, url, route }) => {
-      const isPublic = route.config?.access === 'public'
+      const access = route.config?.access
+      const isPublic = access === 'public'
       const refused = commonRefusals(isPublic, 'body' in (schema ?? {}) || 'params' in (schema ?? {}))
       const { response, ...rest } = schema ?? {}
       const whole = { ...rest, response: { ...refused, ...(response as object) } }
-      return { url, schema: { ...documented(whole, named), security: isPublic ? [] : [{ bearer: [] }] } }
+      return { url, schema: { ...documented(whole, named), security: securityOf(access) } }
     },
     transformObject: documentObject => {
       const document = 'openapiObject' in documentObject ? documentObject.openapiObject : documentObject.swaggerObject
       const withRefs = linked(JSON.parse(JSON.stringify(document)) as Json) as { [key: string]: Json }
       const components = withRefs.components as { [key: string]: Json }
       components.schemas = linked(named)
+      components.securitySchemes = { ...(components.securitySchemes as object), certificate: CERTIFICATE_SCHEME }
       return withRefs
     },
   })
+}
+
+function securityOf(access: RouteAccess | undefined): Record<string, string[]>[] {
+  if (access === 'public') return []
+  return access === 'certificate' ? [{ certificate: [] }] : [{ bearer: [] }]
 }
 
 /** A route's zod schemas as JSON Schema; media types other than JSON come from `produces`, by route. */

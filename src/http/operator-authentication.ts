@@ -36,6 +36,19 @@ export class OperatorAuthentication {
     return this.#localOperator(token, address) ?? this.#authenticator.authenticateBearer(token, address)
   }
 
+  /** A device by the client certificate of its connection; TLS alone has not judged it. Throws as `authenticate` does. */
+  authenticateCertificate(certificates: readonly Buffer[], address: string): Promise<Principal> {
+    return this.#authenticator.authenticate({
+      transport: 'https',
+      address,
+      clientId: null,
+      certificates,
+      pskIdentity: null,
+      username: null,
+      password: null,
+    })
+  }
+
   #localOperator(token: string, address: string): Principal | null {
     if (this.#operatorKeyHash === null) return null
     const hash = createHash('sha256').update(token).digest()

@@ -2,7 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { LatchkeyClient } from '../../src/client/client.ts'
+import { LatchkeyClient } from '../../src/client/client.ts'
 import { clientOf, collect, operatorFile, refusalOf } from '../fixtures/api-client.ts'
 import { POLICY, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { connectDevice } from '../fixtures/clients.ts'
@@ -155,6 +155,27 @@ describe('enrolments', () => {
     expect(new X509Certificate(redeemed.certificate).subjectAltName).toBe('URI:urn:latchkey:device:e1')
     const again = await refusalOf(stranger.enrolments.redeem({ token, csr, device: 'e2' }))
     expect(again).toMatchObject({ status: 401, code: 'unauthenticated' })
+  })
+
+  it('are renewed with the certificate that they gave', async () => {
+    await broker.device('r1')
+    const present = newKeys.p256()
+    const { certificate = '', credential } = await api.credentials.issue({
+      owner: 'r1',
+      kind: 'x509',
+      csr: requestPem({ keys: present }),
+    })
+    const privateKey = present.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    const { url, ca } = await operatorFile(broker)
+    const device = new LatchkeyClient({ url, ca, identity: { certificate, privateKey } })
+    const next = newKeys.p256()
+    const renewed = await device.enrolments.renew(requestPem({ keys: next }))
+    expect(new X509Certificate(renewed.certificate).checkPrivateKey(next.privateKey)).toBe(true)
+    expect(renewed.credential).toMatchObject({ owner: 'r1', kind: 'x509', status: 'active' })
+    expect((await api.credentials.get(credential.id)).status).toBe('active')
+    await api.credentials.revoke(credential.id, 'lost')
+    expect((await refusalOf(device.enrolments.renew(requestPem()))).status).toBe(401)
+    expect((await refusalOf(api.enrolments.renew(requestPem()))).status).toBe(401)
   })
 
   it('can be revoked', async () => {

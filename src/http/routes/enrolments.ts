@@ -24,6 +24,8 @@ const enrolmentInput = z.strictObject({
   lifetime: z.int().min(1).optional().describe('Seconds its certificates live; the profile bounds it.'),
 })
 
+const csrSchema = z.string().min(1).max(65_536).describe('PKCS#10 in PEM, signed with the key it is for.')
+
 export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentication, attempts }: RouteParts): void {
   app.post(
     '/v1/enrolments',
@@ -108,7 +110,7 @@ export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentic
         tags,
         body: z.strictObject({
           token: z.string().min(1).max(256),
-          csr: z.string().min(1).max(65_536).describe('PKCS#10 in PEM, signed with the key it is for.'),
+          csr: csrSchema,
           device: identifierSchema.optional().describe('The id it asks for, where the token leaves that open.'),
         }),
         response: {
@@ -135,6 +137,33 @@ export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentic
         certificate: certificatePem,
         chain: chainPem,
       })
+    },
+  )
+
+  app.post(
+    '/v1/enrolments/renew',
+    {
+      config: { access: 'certificate' },
+      schema: {
+        operationId: 'renewCertificate',
+        summary: 'The next certificate for a device that comes with its present one (mutual TLS)',
+        description: 'For the same id and as long-lived as the present one; both work until the old one ends.',
+        tags,
+        body: z.strictObject({ csr: csrSchema }),
+        response: {
+          201: z.object({
+            credential: credentialSchema,
+            certificate: z.string().describe('PEM.'),
+            chain: z.string().describe('Issuing and root certificate, PEM.'),
+          }),
+          ...refusals(409),
+        },
+      },
+    },
+    async (request, reply) => {
+      const issued = await desk.renew(principalOf(request), request.body)
+      const credential = credentialView(issued.credential)
+      return reply.code(201).send({ credential, certificate: issued.certificatePem, chain: issued.chainPem })
     },
   )
 }
