@@ -112,8 +112,6 @@ export const ROOMS = [
     owns: [
       { package: 'fastify' },
       { package: '@fastify/swagger' },
-      { package: '@fastify/formbody' },
-      { package: '@fastify/rate-limit' },
     ],
   },
   {
