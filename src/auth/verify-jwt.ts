@@ -154,17 +154,16 @@ export class TokenVerifier {
     }).catch(error => {
       throw asTokenFailure(error)
     })
-    const end = ((payload.exp ?? 0) + limits.clockSkew) * 1_000
-    const forgetAt = Math.min(end, clock.now() + limits.tokenCacheTime)
+    const forgetAt = Math.min(endOf(payload), clock.now() + limits.tokenCacheTime)
     this.#verified.set(hash, { key: issuerKey.key, claims: payload, forgetAt })
     return payload
   }
 
-  /** `exp` was required by #claims; both it and `iat` may come from a clock that differs a little. */
+  /** `exp` was required by #claims. It is taken as it is, because sessions end by it; `iat` may come from another clock. */
   #checkTime({ exp = 0, iat }: JWTPayload, selfSigned: boolean): void {
     const { clock, limits } = this.#options
     const now = clock.now() / 1_000
-    if (exp + limits.clockSkew <= now) throw new Failure('token-expired')
+    if (exp <= now) throw new Failure('token-expired')
     if (iat !== undefined && iat - limits.clockSkew > now)
       throw new Failure('token-expired', 'The JWT says that it was issued in the future; check the clocks')
     if (selfSigned && exp - now > limits.selfSignedLifetime + limits.clockSkew)
@@ -248,7 +247,7 @@ function asTokenFailure(error: unknown): Failure {
   if (error instanceof errors.JWTExpired) return new Failure('token-expired', undefined, { cause: error })
   if (error instanceof errors.JWTClaimValidationFailed) {
     const { claim, reason } = error
-    if (claim === 'aud' && reason !== 'invalid') return new Failure('token-audience', undefined, { cause: error })
+    if (claim === 'aud') return new Failure('token-audience', undefined, { cause: error })
     if (claim === 'nbf' && reason === 'check_failed') return new Failure('token-expired', undefined, { cause: error })
     return new Failure('token-invalid', `The claim ${claim} of the JWT is ${reason}`, { cause: error })
   }
