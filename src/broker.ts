@@ -48,6 +48,8 @@ export interface LatchkeyOptions {
   readonly log?: Log
   readonly clock?: Clock
   readonly random?: Random
+  /** The clock is right now and was wrong (ahead) before: forget the highest time seen. */
+  readonly acceptClock?: boolean
   /** Switches enforcement off or kills the process, so that tests are seen to fail. Nothing in a configuration reaches it. */
   readonly unsafeForTests?: {
     readonly policy?: boolean
@@ -124,7 +126,9 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
   })
   opened.add(() => store.close())
   const timeSeen = new TimeSeen({ store, clock })
+  if (options.acceptClock) await timeSeen.accept()
   opened.add(() => timeSeen.close())
+  opened.add(() => timeSeen.record())
 
   const kek = await keyEncryptionKey(configuration, directory.path, random, Vault.isNew(store))
   const vault = await Vault.open({ store, kek, random })
@@ -298,6 +302,10 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     opened.add(remove)
   }
   unready.delete('starting')
+  if (timeSeen.behind) {
+    const highest = new Date(timeSeen.highest).toISOString()
+    log.error({ highest }, 'the clock is far behind the last time seen: nobody is let in until it is set')
+  }
   opened.add(() => unready.add('stopping'))
   audit.record({ type: 'administration', what: 'broker.started', actor: SYSTEM, target: directory.id, result: 'ok' })
   log.info({ listeners, data: directory.path }, 'ready')
@@ -332,7 +340,7 @@ async function loadPolicyFiles(paths: readonly string[], access: Access): Promis
       try {
         return { path, text: await readFile(path, 'utf8') }
       } catch (error) {
-        throw new Failure('invalid-configuration', `The policy file ${path} cannot be read; correct policy.files.`, {
+        throw new Failure('invalid-configuration', 'the policy file cannot be read; correct policy.files', {
           location: { file: path },
           cause: error,
         })

@@ -209,10 +209,10 @@ function expiryOf({ issuer, jti }: Principal): FailureCode {
 /** JSON keeps names that contain separators apart. */
 const tie = (...parts: string[]): string => JSON.stringify(parts)
 
-function tiesOf({ subject, credential, issuer, jti }: Principal): string[] {
+function tiesOf({ subject, credential, besides = [], issuer, jti }: Principal): string[] {
   return [
     tie('owner', subject.id),
-    ...(credential === null ? [] : [tie('credential', credential.id)]),
+    ...[...(credential === null ? [] : [credential]), ...besides].map(({ id }) => tie('credential', id)),
     ...(issuer === null ? [] : [tie('issuer', issuer)]),
     ...(issuer === null || jti === null ? [] : [tie('token', issuer, jti)]),
   ]

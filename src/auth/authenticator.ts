@@ -115,8 +115,7 @@ export class Authenticator {
     const closed = this.#parts.refuseAll?.() ?? null
     if (closed !== null) throw new Failure(closed)
     if (this.#parts.enforcement === 'off-for-tests') return this.#believe(evidence, trace)
-    this.#limiter.check(evidence.address, [])
-    const claims = claimsOf(evidence, this.#limits.tokenBytes)
+    const claims = this.#claims(evidence)
     const references = claims.flatMap(({ reference }) => (reference === null ? [] : [reference]))
     this.#limiter.check(evidence.address, references)
     try {
@@ -125,6 +124,17 @@ export class Authenticator {
       return principal
     } catch (error) {
       this.#limiter.failed(evidence.address, references)
+      throw error
+    }
+  }
+
+  /** Reading costs little, but what cannot be read is a failure too. */
+  #claims(evidence: Evidence): readonly Claim[] {
+    try {
+      return claimsOf(evidence, this.#limits.tokenBytes)
+    } catch (error) {
+      this.#limiter.check(evidence.address, [])
+      this.#limiter.failed(evidence.address, [])
       throw error
     }
   }
@@ -162,22 +172,26 @@ export class Authenticator {
     }
   }
 
-  /** The credential that speaks is the one with a scope or an end of its own; the others have agreed. */
+  /** What the channel proved speaks first; a token beside it narrows and ends it; it hangs on everything that was proved. */
   #principal(proofs: readonly Proof[], { transport, address }: Evidence): Principal {
-    const proof = proofs.find(({ scopes }) => scopes !== null) ?? proofs[0]
+    const [proof, ...others] = proofs
     const subject = proof && this.#parts.registry.subjectOf(proof.owner)
     const owner = proof && (this.#parts.registry.device(proof.owner) ?? this.#parts.registry.client(proof.owner))
     if (!proof || !subject || !owner) throw new Failure('unknown-identity')
+    const token = proofs.find(({ issuer }) => issuer !== null)
+    const besides = others.map(({ credential, credentialEpoch }) => ({ ...credential, epoch: credentialEpoch }))
     const ends = proofs.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [expiresAt]))
     return {
       subject,
       credential: proof.credential,
       expiresAt: ends.length === 0 ? null : Math.min(...ends),
-      scopes: proof.scopes,
-      issuer: proof.issuer,
-      jti: proof.jti,
-      ownerEpoch: proof.ownerEpoch ?? owner.epoch,
+      scopes: token?.scopes ?? null,
+      issuer: token?.issuer ?? null,
+      jti: token?.jti ?? null,
+      // An access token speaks of the epoch it was given in.
+      ownerEpoch: token?.ownerEpoch ?? owner.epoch,
       credentialEpoch: proof.credentialEpoch,
+      ...(besides.length > 0 && { besides }),
       transport,
       address,
     }

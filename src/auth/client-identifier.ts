@@ -17,7 +17,9 @@ export function admitsClientId(
   registry: Registry,
   clientIdBytes: number,
 ): boolean {
-  if (clientId === '' || Buffer.byteLength(clientId) > clientIdBytes || printable(clientId) !== clientId) return false
+  if (clientId === '' || Buffer.byteLength(clientId) > clientIdBytes) return false
+  // It will stand in logs and topics: no control characters, no wildcards (CVE-2017-7650).
+  if (printable(clientId, clientIdBytes) !== clientId || /[+#]/.test(clientId)) return false
   const { subject } = principal
   if (subject.kind === 'anonymous') {
     const [first = ''] = clientId.split('/', 1)

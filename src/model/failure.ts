@@ -201,9 +201,9 @@ export const FAILURES = {
     advice: 'Identifiers are 1 to 64 letters, digits, . _ : or -, beginning with a letter or digit.',
   },
   'invalid-input': { ...INVALID, advice: 'Correct the field that the message names.' },
-  'invalid-configuration': { ...INVALID, advice: 'Correct the line that the message names; nothing was started.' },
-  'invalid-manifest': { ...INVALID, advice: 'Correct the line that the message names; nothing was applied.' },
-  'invalid-policy': { ...INVALID, advice: 'Correct the line that the message names; the policy in force stays.' },
+  'invalid-configuration': { ...INVALID, advice: 'Correct the file at the place named; nothing was started.' },
+  'invalid-manifest': { ...INVALID, advice: 'Correct the file at the place named; nothing was applied.' },
+  'invalid-policy': { ...INVALID, advice: 'Correct the file at the place named; the policy in force stays.' },
   'policy-test-failed': {
     ...INVALID,
     http: 422,
@@ -278,7 +278,8 @@ export const FAILURES = {
   'shutting-down': { ...DOWN, mqtt5: 0x8b, advice: 'The broker is stopping; clients come back by themselves.' },
   'clock-behind': {
     ...DOWN,
-    advice: 'The system clock is far behind the last time seen. Set the clock; until then new logins are refused.',
+    advice:
+      'The system clock is far behind the last time seen. Set the clock; until then new logins are refused. If it is right and was wrong before, start once with `latchkey serve --accept-clock`.',
   },
   'store-failed': {
     ...DOWN,
@@ -325,9 +326,14 @@ export interface Location {
   readonly column?: number
 }
 
+/** `file:line:column`, as far as known. */
+export const placeOf = ({ file, line, column }: Location): string =>
+  [file, line, column].filter(part => part !== undefined).join(':')
+
 /**
  * Something that went wrong in front of a user. `message` is one sentence for the operator (what, where, what to do);
- * a stranger gets only the row's `stranger`. It never holds a secret.
+ * a stranger gets only the row's `stranger`. It never holds a secret. A place in a file is the `location` and not part
+ * of the message: whoever shows the message shows the place before or beside it.
  */
 export class Failure extends Error {
   readonly code: FailureCode
@@ -350,8 +356,7 @@ export class Failure extends Error {
 
   /** `file:line:column` when known. */
   get where(): string {
-    const at = this.location
-    return at ? [at.file, at.line, at.column].filter(part => part !== undefined).join(':') : ''
+    return this.location ? placeOf(this.location) : ''
   }
 }
 

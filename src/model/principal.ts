@@ -18,6 +18,13 @@ export interface Subject {
   readonly children: readonly string[]
 }
 
+/** A credential that was proved, as it was then. */
+export interface ProvedCredential {
+  readonly id: string
+  readonly kind: CredentialKind
+  readonly epoch: number
+}
+
 /** Who speaks, by which credential, until when. Made by `auth/authenticate` alone. */
 export interface Principal {
   readonly subject: Subject
@@ -33,6 +40,8 @@ export interface Principal {
   /** Epochs of owner and credential when they were checked; a later epoch voids this principal. */
   readonly ownerEpoch: number
   readonly credentialEpoch: number
+  /** What else was proved beside `credential` and agreed with it: who shows two credentials falls with either. */
+  readonly besides?: readonly ProvedCredential[]
   readonly transport: Transport
   readonly address: string
 }

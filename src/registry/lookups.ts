@@ -102,13 +102,13 @@ export class Lookups {
 
   /** Why this principal may go on no longer; null when all that it was admitted by still holds. */
   standing(principal: Principal, now: number): FailureCode | null {
-    return this.#ownerStands(principal) ?? this.#credentialStands(principal, now) ?? this.#tokenStands(principal, now)
+    return this.#ownerStands(principal) ?? this.#credentialsStand(principal, now) ?? this.#tokenStands(principal, now)
   }
 
   /** When it ends by itself (ms since the epoch): its own end or that of its credential, as it is now. */
   endOf(principal: Principal): number | null {
-    const credential = principal.credential && this.credential(principal.credential.id)
-    const ends = [principal.expiresAt, credential?.expiresAt ?? null].filter(end => end !== null)
+    const records = provedBy(principal).map(({ id }) => this.credential(id))
+    const ends = [principal.expiresAt, ...records.map(record => record?.expiresAt ?? null)].filter(end => end !== null)
     return ends.length === 0 ? null : Math.min(...ends)
   }
 
@@ -127,13 +127,15 @@ export class Lookups {
     return client?.kind === subject.kind ? client : undefined
   }
 
-  #credentialStands({ subject, credential, credentialEpoch }: Principal, now: number): FailureCode | null {
-    if (credential === null) return null
-    const record = this.credential(credential.id)
-    if (!record) return 'credential-revoked'
-    const why = whyUnusable(record, now)
-    if (why !== null) return why
-    return record.owner === subject.id && record.epoch === credentialEpoch ? null : 'superseded'
+  #credentialsStand(principal: Principal, now: number): FailureCode | null {
+    for (const { id, epoch } of provedBy(principal)) {
+      const record = this.credential(id)
+      if (!record) return 'credential-revoked'
+      const why = whyUnusable(record, now)
+      if (why !== null) return why
+      if (record.owner !== principal.subject.id || record.epoch !== epoch) return 'superseded'
+    }
+    return null
   }
 
   #tokenStands({ issuer, jti, expiresAt }: Principal, now: number): FailureCode | null {
@@ -152,4 +154,9 @@ export class Lookups {
     const entry = this.#store.get(slot.key)
     return entry && slot.decode(entry.value)
   }
+}
+
+/** Every credential that a principal hangs on. */
+function provedBy({ credential, credentialEpoch, besides = [] }: Principal): readonly { id: string; epoch: number }[] {
+  return credential === null ? besides : [{ id: credential.id, epoch: credentialEpoch }, ...besides]
 }

@@ -22,12 +22,14 @@ export class TimeSeen {
   readonly #tolerance: number
   readonly #timer: NodeJS.Timeout
   #highest: number
+  #recorded: number
 
   constructor({ store, clock, tolerance = 300_000, interval = 60_000 }: TimeSeenOptions) {
     this.#store = store
     this.#clock = clock
     this.#tolerance = tolerance
     this.#highest = Number(store.get(KEY)?.value.toString() ?? 0)
+    this.#recorded = this.#highest
     this.#timer = setInterval(() => this.record().catch(() => {}), interval) // a failed store shows at the next awaited write
     this.#timer.unref()
   }
@@ -44,9 +46,19 @@ export class TimeSeen {
     return this.#highest
   }
 
+  /** Resolves when the highest time is in the store; it outlives a restart from then on. */
   async record(): Promise<void> {
-    if (this.behind) return
-    await this.#store.commit([{ put: KEY, value: String(this.#highest) }], 'write')
+    const highest = Math.max(this.#highest, this.#clock.now())
+    this.#highest = highest
+    if (highest === this.#recorded) return
+    await this.#store.commit([{ put: KEY, value: String(highest) }], 'write')
+    this.#recorded = highest
+  }
+
+  /** The operator says that the clock is right now and was wrong before: forgets what was seen. */
+  async accept(): Promise<void> {
+    this.#highest = 0
+    await this.record()
   }
 
   close(): void {

@@ -11,7 +11,11 @@ export const serve: CommandRow = {
   name: 'serve',
   summary: 'Run the broker until it is told to stop (SIGINT, SIGTERM)',
   reach: 'data',
-  options: [CONFIG, ...UNSAFE],
+  options: [
+    CONFIG,
+    { flags: '--accept-clock', text: 'the clock is right now and was ahead before: forget the highest time seen' },
+    ...UNSAFE,
+  ],
   examples: [
     ['latchkey serve', 'on the usual ports, with ./data; makes it when it is not there'],
     ['latchkey serve --config latchkey.yaml --data /var/lib/latchkey', 'as configured'],
@@ -22,7 +26,10 @@ export const serve: CommandRow = {
     // Listened for before anything is open: a signal during the start stops it as soon as it has started.
     const stop = signalled()
     const { createLatchkey } = await import('../../broker.ts') // late: other commands start without its weight
-    const latchkey = await createLatchkey(configuration, unsafeOptions(call.options))
+    const latchkey = await createLatchkey(configuration, {
+      acceptClock: call.options.flag('accept-clock'),
+      ...unsafeOptions(call.options),
+    })
     if (call.json) call.terminal.out(JSON.stringify({ ready: true, listeners: latchkey.listeners }))
     else call.terminal.out(welcome(latchkey.listeners, configuration.data, call))
     await stop
