@@ -109,10 +109,7 @@ export const ROOMS = [
       'oauth',
       'bus',
     ],
-    owns: [
-      { package: 'fastify' },
-      { package: '@fastify/swagger' },
-    ],
+    owns: [{ package: 'fastify' }, { package: '@fastify/swagger' }],
   },
   {
     room: 'client',
