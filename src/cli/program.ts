@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { LatchkeyClient } from '../client/client.ts'
 import type { Call, CommandRow, NounRow, OptionRow, Outcome, Reach } from './command.ts'
+import { Misuse } from './misuse.ts'
 import { Options } from './options.ts'
 import { refusalOf, refusalText } from './refusal.ts'
 import { findServer } from './server.ts'
@@ -40,7 +41,7 @@ export async function runProgram(args: readonly string[], shell: Shell): Promise
   const settle = (code: number) => {
     exitCode = code
   }
-  const program = buildProgram(shell, settle)
+  const program = buildProgram(shell, settle, args.includes('--json'))
   try {
     await program.parseAsync([...args], { from: 'user' })
     return exitCode
@@ -51,34 +52,58 @@ export async function runProgram(args: readonly string[], shell: Shell): Promise
   }
 }
 
-export function buildProgram(shell: Shell, settle: (exitCode: number) => void): Command {
+/** `json`: misuse is told as JSON, like every other error. */
+export function buildProgram(shell: Shell, settle: (exitCode: number) => void, json = false): Command {
   const { terminal } = shell
+  const prepared = json ? tellingJson : tellingPeople
   const program = prepared(new Command('latchkey'), terminal)
     .description('An MQTT broker in which every device carries its own key.')
     .version(shell.version)
     .addHelpText('after', `\n${EXIT_CODES}\nBegin with \`latchkey serve\`, then \`latchkey apply devices/\`.`)
-  for (const row of shell.commands) addCommand(program, row, shell, settle)
+  const add = (parent: Command, row: CommandRow) =>
+    addCommand(prepared(parent.command(row.name), terminal), row, shell, settle)
+  for (const row of shell.commands) add(program, row)
   for (const { noun, summary, commands } of shell.nouns) {
     const parent = prepared(program.command(noun), terminal).summary(summary).description(summary)
-    for (const row of commands) addCommand(parent, row, shell, settle)
+    for (const row of commands) add(parent, row)
   }
   return program
 }
 
-/** Errors as exceptions, output through the terminal, help that fits. */
-const prepared = (command: Command, terminal: Terminal): Command =>
+/** Errors as exceptions, output through the terminal. */
+const prepare = (command: Command, terminal: Terminal): Command =>
   command
     .exitOverride()
     .configureOutput({
       writeOut: text => terminal.out(text.trimEnd()),
       writeErr: text => terminal.err(text.trimEnd()),
+    })
+    .helpCommand(false)
+
+const tellingPeople = (command: Command, terminal: Terminal): Command =>
+  prepare(command, terminal)
+    .configureOutput({
       outputError: (text, write) => write(terminal.paintErr('red', text.replace(/^error: /, 'latchkey: '))),
     })
     .showHelpAfterError('Add --help for the whole description.')
-    .helpCommand(false)
 
-function addCommand(parent: Command, row: CommandRow, { terminal }: Shell, settle: (exitCode: number) => void): void {
-  const command = prepared(parent.command(row.name), terminal).summary(row.summary).description(row.summary)
+const tellingJson = (command: Command, terminal: Terminal): Command =>
+  prepare(command, terminal).configureOutput({
+    outputError: (text, write) => {
+      const { exitCode, ...told } = refusalOf(
+        new Misuse(
+          text
+            .trimEnd()
+            .replace(/^error: /, '')
+            .replaceAll('\n', ' '),
+        ),
+      )
+      write(JSON.stringify({ error: told }))
+    },
+  })
+
+function addCommand(command: Command, row: CommandRow, { terminal }: Shell, settle: (exitCode: number) => void): void {
+  command.summary(row.summary).description(row.summary)
   const options = [...(row.options ?? []), ...WHERE[row.reach]]
   for (const { flags, text, repeat, hidden } of options) {
     if (repeat) command.option(flags, `${text} (may be repeated)`, collect)

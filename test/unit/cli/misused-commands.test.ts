@@ -61,6 +61,19 @@ test.each<[string, RegExp]>([
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
 })
 
+test.each<[string, RegExp]>([
+  ['device list --json --typ x', /unknown option '--typ'.*--type/],
+  ['device show --json', /missing required argument 'id'/],
+  ['device lst --json', /unknown command 'lst'.*list/],
+  ['credential issue --json', /--kind is needed/],
+])('latchkey %s: misuse is one JSON object', async (line, sentence) => {
+  const { exitCode, stderr, stdout } = await latchkey(line.split(' '))
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+  const { error } = JSON.parse(stderr)
+  expect(error).toMatchObject({ code: 'misuse', advice: null, location: null, requestId: null })
+  expect(error.message).toMatch(sentence)
+})
+
 test('a broker that is not there is a refusal that says what to do', async () => {
   const environment = { LATCHKEY_URL: 'https://127.0.0.1:9', LATCHKEY_TOKEN: 'x' }
   const { exitCode, stderr } = await latchkey(['device', 'list'], { environment })
