@@ -27,11 +27,11 @@ export async function explain(call: Call): Promise<Outcome> {
   const { options, terminal } = call
   const denial = options.count('denial')
   const { policies } = await call.client()
-  const explanation =
-    denial === undefined ? await policies.explain(question(call)) : await policies.explainDenial(denial)
+  const asked = denial === undefined ? question(call) : null
+  const explanation = asked ? await policies.explain(asked) : await policies.explainDenial(denial ?? 0)
   return {
     json: explanation,
-    text: explanationText(explanation, terminal.paintOut),
+    text: explanationText(explanation, assumption(explanation, asked), terminal.paintOut),
     next: explanation.permit
       ? []
       : ['change the policy, then `latchkey policy put <files>` or `latchkey apply <folder>`'],
@@ -48,8 +48,9 @@ function question({ options }: Call): ExplainInput {
     client: options.text('client'),
     action,
     topic: options.needed('topic', 'the topic, filter, device type or area it is about'),
-    qos: qos === undefined ? undefined : qos === '0' ? 0 : qos === '1' ? 1 : 2,
-    retain: options.flag('retain') || undefined,
+    // As tests in a policy assume them: a message always has both. A subscription tries every QoS.
+    qos: qos === undefined ? (action === 'publish' ? 0 : undefined) : qos === '0' ? 0 : qos === '1' ? 1 : 2,
+    retain: options.flag('retain') || (action === 'publish' ? false : undefined),
     credential: options.text('credential'),
     transport: options.text('transport'),
     address: options.text('address'),
@@ -57,7 +58,17 @@ function question({ options }: Call): ExplainInput {
   }
 }
 
-function explanationText(found: Explanation, paint: Paint): string {
+/** The circumstances that the answer rests on: rules with `when` may answer otherwise in others. */
+function assumption({ context, denial }: Explanation, asked: ExplainInput | null): string {
+  const { credential, transport, address } = context
+  const parts = [`${credential ?? 'no credential'} over ${transport} from ${address}`]
+  if (asked?.qos !== undefined) parts.push(`QoS ${asked.qos}`)
+  if (asked?.retain !== undefined) parts.push(asked.retain ? 'retained' : 'not retained')
+  const differs = denial !== null && !denial.agrees ? '; it was answered otherwise then' : ''
+  return `assumed: ${parts.map(part => printable(part)).join(', ')}${differs}`
+}
+
+function explanationText(found: Explanation, assumed: string, paint: Paint): string {
   const considered = table(
     found.considered,
     [
@@ -80,6 +91,7 @@ function explanationText(found: Explanation, paint: Paint): string {
     paint(found.permit ? 'green' : 'red', printable(found.summary, 2000)),
     `roles: ${found.roles.map(role => printable(role)).join(', ') || '-'}`,
     ...unknown,
+    assumed,
     considered,
   ].join('\n')
 }
