@@ -3,6 +3,8 @@ import { printable } from '../model/printable.ts'
 import type { Paint } from './terminal.ts'
 
 const CELL_CHARACTERS = 400
+/** What an empty cell shows. */
+export const NOTHING = '-'
 
 export interface Column<T> {
   readonly title: string
@@ -32,12 +34,12 @@ export function record(fields: Readonly<Record<string, unknown>>, paint: Paint):
 }
 
 export function cellOf(value: unknown): string {
-  if (value === null || value === undefined || value === '') return '-'
+  if (value === null || value === undefined || value === '') return NOTHING
   if (typeof value === 'string') return printable(TIME.test(value) ? timeOf(value) : value, CELL_CHARACTERS)
-  if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(cellOf).join(', ')
+  if (Array.isArray(value)) return value.length === 0 ? NOTHING : value.map(cellOf).join(', ')
   if (typeof value !== 'object') return String(value)
   const pairs = Object.entries(value).map(([name, member]) => `${printable(name)}=${cellOf(member)}`)
-  return pairs.length === 0 ? '-' : pairs.join(' ')
+  return pairs.length === 0 ? NOTHING : pairs.join(' ')
 }
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/

@@ -1,7 +1,7 @@
 import type { ApplyPlan, PlanStep } from '../../client/client.ts'
 import { type Call, type CommandRow, DRY_RUN, type Outcome } from '../command.ts'
 import { readYaml } from '../input-files.ts'
-import { cellOf, counted } from '../present.ts'
+import { cellOf, counted, NOTHING } from '../present.ts'
 import type { Paint } from '../terminal.ts'
 import { outcomeLines } from './policy-lines.ts'
 
@@ -50,9 +50,10 @@ function summaryOf({ steps, policy }: ApplyPlan, verb: 'are' | 'would be'): stri
 function planLines({ steps, policy }: ApplyPlan, paint: Paint): string[] {
   const lines = changing(steps).flatMap(({ action, kind, id, fields }) => [
     `${action === 'create' ? paint('green', '+') : paint('yellow', '~')} ${kind} ${cellOf(id)}`,
-    ...fields.map(({ name, before, after }) =>
-      action === 'create' ? `    ${name}: ${cellOf(after)}` : `    ${name}: ${cellOf(before)} -> ${cellOf(after)}`,
-    ),
+    ...fields.flatMap(({ name, before, after }) => {
+      if (action !== 'create') return [`    ${name}: ${cellOf(before)} -> ${cellOf(after)}`]
+      return cellOf(after) === NOTHING ? [] : [`    ${name}: ${cellOf(after)}`]
+    }),
   ])
   return policy ? [...lines, ...outcomeLines(policy, paint)] : lines
 }

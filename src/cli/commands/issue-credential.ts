@@ -1,5 +1,6 @@
 // `credential issue` and `credential rotate`: what is asked for, and where the secret goes.
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { join } from 'node:path'
 import type { IssuedCredential, IssueInput } from '../../client/client.ts'
 import type { Call, OptionRow, Outcome } from '../command.ts'
 import { readText } from '../input-files.ts'
@@ -93,7 +94,7 @@ async function toFile(call: Call, ask: (credentials: Credentials) => Promise<Iss
     const { credential, psk } = issued
     const line = issued.secret ?? (psk && `${psk.identity}:${psk.key}`)
     if (line === undefined) throw new Error('the broker answered without a secret')
-    const next = usage(credential.kind, credential.owner, out)
+    const next = usage(credential.kind, credential.owner, out, psk?.identity)
     if (out === undefined)
       return { json: issued, text: line, warnings: [`${ONCE} (credential ${credential.id})`], next }
     const file = await output.write('secret', `${line}\n`)
@@ -210,16 +211,17 @@ function printedCertificate(issued: IssuedCredential, p12: boolean): Outcome {
 }
 
 /** How a client comes in with it, with the broker's usual port. */
-function usage(kind: string, owner: string, out: string | undefined): string[] {
+function usage(kind: string, owner: string, out: string | undefined, identity = owner): string[] {
   const file = out ?? '<file>'
   const how: Readonly<Record<string, string>> = {
-    secret: `-u ${owner} -P "$(cat ${file})"`,
-    psk: `--psk-identity <identity> --psk <key>`,
-    x509: `--cert ${file}/${owner}.crt --key ${file}/${owner}.key`,
+    secret: `--cafile ca.crt -u ${owner} -P "$(cat ${file})"`,
+    psk: `--psk-identity ${identity} --psk ${out === undefined ? '<key>' : `"$(sed 's/.*://' ${out})"`}`,
+    x509: ['--cafile ca.crt', `--cert ${owner}.crt`, `--key ${owner}.key`]
+      .map(part => part.replace(' ', ` ${join(file, '/')}`))
+      .join(' '),
   }
-  const root = kind === 'psk' ? '' : '--cafile ca.crt '
   return [
     ...(kind === 'secret' ? ['latchkey ca root --out ca.crt'] : []),
-    `mosquitto_pub -h localhost -p 8883 -i ${owner} ${root}${how[kind] ?? ''} -t <topic> -m <message>`,
+    `mosquitto_pub -h localhost -p 8883 -i ${owner} ${how[kind] ?? ''} -t <topic> -m <message>`,
   ]
 }
