@@ -163,3 +163,14 @@ test('ca: root, certificates and revocation list', async () => {
   await run('ca', 'crl', '--authority', 'latchkey-root', '--der', '--out', join(out, 'root.crl'))
   expect((await readFile(join(out, 'root.crl')))[0]).toBe(0x30)
 })
+
+test.each<[string[], RegExp]>([
+  [['x509'], /--cafile \S+\/keys\/ca\.crt --cert \S+\/keys\/t1\.crt --key \S+\/keys\/t1\.key/],
+  [['secret'], /-u t1 -P "\$\(cat \S+\/keys\)"/],
+  [['secret', '--audience', 'token'], /latchkey token get --client-id t1 --client-secret-file \S+\/keys$/],
+  [['secret', '--audience', 'api'], /LATCHKEY_TOKEN="\$\(cat \S+\/keys\)" latchkey device list/],
+  [['psk', '--identity', 'hinted'], /--psk-identity hinted --psk "\$\(sed \S+ \S+\/keys\)"/],
+])('the hint after --kind %j says how to come in with it', async (kind, hint) => {
+  const { exitCode, stderr } = await issue('--kind', ...kind, '--out', join(out, 'keys'))
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: expect.stringMatching(hint) })
+})

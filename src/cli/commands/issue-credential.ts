@@ -1,7 +1,7 @@
 // `credential issue` and `credential rotate`: what is asked for, and where the secret goes.
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
-import type { IssuedCredential, IssueInput } from '../../client/client.ts'
+import type { Credential, IssuedCredential, IssueInput } from '../../client/client.ts'
 import type { Call, OptionRow, Outcome } from '../command.ts'
 import { readText } from '../input-files.ts'
 import { Misuse } from '../misuse.ts'
@@ -94,7 +94,7 @@ async function toFile(call: Call, ask: (credentials: Credentials) => Promise<Iss
     const { credential, psk } = issued
     const line = issued.secret ?? (psk && `${psk.identity}:${psk.key}`)
     if (line === undefined) throw new Error('the broker answered without a secret')
-    const next = usage(credential.kind, credential.owner, out, psk?.identity)
+    const next = usage(credential, out, psk?.identity)
     if (out === undefined)
       return { json: issued, text: line, warnings: [`${ONCE} (credential ${credential.id})`], next }
     const file = await output.write('secret', `${line}\n`)
@@ -163,7 +163,7 @@ async function issueCertificate(call: Call, base: Omit<IssueInput & { kind: 'x50
     return {
       json: { credential: issued.credential, files },
       text: `${issued.credential.id}: written to ${Object.values(files).join(', ')}`,
-      next: usage('x509', base.owner, folder),
+      next: usage(issued.credential, folder),
     }
   })
 }
@@ -210,9 +210,14 @@ function printedCertificate(issued: IssuedCredential, p12: boolean): Outcome {
   }
 }
 
-/** How a client comes in with it, with the broker's usual port. */
-function usage(kind: string, owner: string, out: string | undefined, identity = owner): string[] {
+/** How its owner comes in with it, with the broker's usual ports. */
+function usage(credential: Credential, out: string | undefined, identity = credential.owner): string[] {
+  const { kind, owner } = credential
   const file = out ?? '<file>'
+  if (kind === 'secret' && credential.audience === 'token')
+    return [`latchkey token get --client-id ${owner} --client-secret-file ${file}`]
+  if (kind === 'secret' && credential.audience === 'api')
+    return [`LATCHKEY_TOKEN="$(cat ${file})" latchkey device list --url https://localhost:8443 --ca ca.crt`]
   const how: Readonly<Record<string, string>> = {
     secret: `--cafile ca.crt -u ${owner} -P "$(cat ${file})"`,
     psk: `--psk-identity ${identity} --psk ${out === undefined ? '<key>' : `"$(sed 's/.*://' ${out})"`}`,
