@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { limitsSchema } from './limits.ts'
-import { Failure } from './model/failure.ts'
+import { Failure, type Location } from './model/failure.ts'
 import { isIdentifier } from './model/identifier.ts'
+import { YamlReader } from './model/yaml-reader.ts'
 import { readBy } from './model/yaml-schema.ts'
-import { parseYaml } from './model/yaml-source.ts'
 
 const port = z.int().min(0).max(65_535)
 const host = z.string().min(1).max(255)
@@ -103,23 +103,17 @@ export async function readConfigurationFile(file: string): Promise<Configuration
       error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'does not exist' : 'cannot be read'
     throw new Failure(
       'invalid-configuration',
-      `The configuration file ${file} ${reason}; correct the path given with --config.`,
+      `the configuration file ${reason}; correct the path given with --config`,
       {
         location: { file },
         cause: error,
       },
     )
   }
-  const sources = parseYaml(text, file, 'invalid-configuration')
-  if (sources.length > 1)
-    throw new Failure('invalid-configuration', `${file} holds more than one document; keep one.`, {
-      location: { file },
-    })
-  const [source] = sources
-  const configuration = source
-    ? readBy(configurationSchema, source, 'invalid-configuration', {})
-    : configurationSchema.parse({})
-  checkExposure(configuration, file)
+  const [document, second] = new YamlReader(file, 'invalid-configuration').documents(text)
+  second?.fail('a configuration file holds one document and this is one more; keep one')
+  const configuration = document ? readBy(configurationSchema, document) : configurationSchema.parse({})
+  checkExposure(configuration, path => document?.at(path).location ?? { file })
   return configuration
 }
 
@@ -133,7 +127,7 @@ export function parseConfiguration(input: ConfigurationInput = {}): Configuratio
     const why = unknown === undefined ? issue?.message : 'unknown key; look for a typing error'
     throw new Failure('invalid-configuration', `configuration: ${path || 'the object'}: ${why}`)
   }
-  checkExposure(result.data, 'configuration')
+  checkExposure(result.data, () => undefined)
   return result.data
 }
 
@@ -144,14 +138,18 @@ const isLoopback = (name: string): boolean =>
   name === 'localhost' || name === '::1' || /^127\.\d+\.\d+\.\d+$/.test(name)
 
 /** Plaintext beyond loopback, and anonymous beyond loopback, only when somebody said so in so many words. */
-function checkExposure(configuration: Configuration, file: string): void {
+function checkExposure(configuration: Configuration, locate: (path: readonly string[]) => Location | undefined): void {
+  const refuse = (path: readonly string[], message: string): never => {
+    const location = locate(path)
+    throw new Failure('insecure-listener', message, location === undefined ? {} : { location })
+  }
+
   for (const name of ['mqtt', 'ws'] as const) {
     const settings = configuration.listeners[name]
     if (settings === false || settings.insecure || isLoopback(settings.host)) continue
-    throw new Failure(
-      'insecure-listener',
-      `${file}: listeners.${name} would serve plaintext on ${settings.host}: set insecure: true if that is meant, or use ${name === 'mqtt' ? 'mqtts' : 'wss'}.`,
-      { location: { file } },
+    refuse(
+      ['listeners', name, 'host'],
+      `listeners.${name} would serve plaintext on ${settings.host}: set insecure: true if that is meant, or use ${name === 'mqtt' ? 'mqtts' : 'wss'}`,
     )
   }
   const { anonymous } = configuration.auth
@@ -159,10 +157,9 @@ function checkExposure(configuration: Configuration, file: string): void {
   for (const name of ['mqtt', 'mqtts', 'ws', 'wss'] as const) {
     const settings = configuration.listeners[name]
     if (settings === false || isLoopback(settings.host)) continue
-    throw new Failure(
-      'insecure-listener',
-      `${file}: auth.anonymous would admit anybody on listeners.${name} (${settings.host}): set auth.anonymous.insecure: true if that is meant, or bind to 127.0.0.1.`,
-      { location: { file } },
+    refuse(
+      ['auth', 'anonymous'],
+      `auth.anonymous would admit anybody on listeners.${name} (${settings.host}): set auth.anonymous.insecure: true if that is meant, or bind to 127.0.0.1`,
     )
   }
 }

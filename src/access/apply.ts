@@ -2,10 +2,10 @@ import type { Actor } from '../audit/events.ts'
 import { Failure, type Location } from '../model/failure.ts'
 import type { Subject } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
+import { YamlReader } from '../model/yaml-reader.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { SubjectLookup } from '../policy/run-tests.ts'
 import { readOrNone } from '../policy/scope.ts'
-import { YamlReader, type YamlValue } from '../policy/yaml-reader.ts'
 import { type DeviceManifest, type Manifests, parseManifests } from '../registry/manifests.ts'
 import type { FieldChange } from '../registry/owner-fields.ts'
 import { planManifests } from '../registry/plan.ts'
@@ -91,15 +91,11 @@ function sort(files: readonly PolicyFile[]) {
     }
     const [first] = new YamlReader(file.path, 'invalid-manifest').documents(file.text)
     if (!first) ignored.push(file.path)
-    else if (hasKey(first, 'kind')) manifests.push(file)
-    else if (hasKey(first, 'version')) policies.push(file)
+    else if (first.has('kind')) manifests.push(file)
+    else if (first.has('version')) policies.push(file)
     else first.fail('this is neither a manifest (begin it with "kind:") nor a policy (begin it with "version: 1")')
   }
   return { manifests, policies, ignored }
-}
-
-function hasKey(value: YamlValue, name: string): boolean {
-  return value.isMapping && value.entries('the document').some(({ key }) => key === name)
 }
 
 /** A role that no policy defines, or a scope that nobody can read, would silently permit nothing: a typing error. */

@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { Failure } from '../model/failure.ts'
+import { YamlReader, type YamlValue } from '../model/yaml-reader.ts'
 import { readBy } from '../model/yaml-schema.ts'
-import { parseYaml, type YamlSource } from '../model/yaml-source.ts'
 
 export const PROFILE_NAMES = ['root', 'issuing', 'server', 'device'] as const
 export type ProfileName = (typeof PROFILE_NAMES)[number]
@@ -113,9 +113,11 @@ export async function loadProfiles(directory: string = ownDirectory()): Promise<
   return { root: root.profile, issuing: issuing.profile, server: server.profile, device: device.profile }
 }
 
+const ONE_DOCUMENT = 'a certificate profile must hold exactly one document'
+
 interface Loaded {
   readonly profile: Profile
-  readonly source: YamlSource
+  readonly document: YamlValue
 }
 
 async function loadProfile(directory: string, name: ProfileName): Promise<Loaded> {
@@ -126,17 +128,19 @@ async function loadProfile(directory: string, name: ProfileName): Promise<Loaded
   } catch (cause) {
     throw new Failure(
       'invalid-configuration',
-      `The certificate profile ${file} cannot be read; restore it from the package, or correct the directory.`,
+      'the certificate profile cannot be read; restore it from the package, or correct the directory',
       { location: { file }, cause },
     )
   }
-  const [source, ...more] = parseYaml(text, file, 'invalid-configuration')
-  if (!source || more.length > 0) throw invalid({ file }, 'must hold exactly one document')
-  const read = readBy(profile, source, 'invalid-configuration')
-  if (read.profile !== name) throw invalid(source.locate(['profile']), `profile: must be ${name}, like the file's name`)
+  const reader = new YamlReader(file, 'invalid-configuration')
+  const [document, second] = reader.documents(text)
+  if (!document) return reader.fail(ONE_DOCUMENT, 0)
+  second?.fail(ONE_DOCUMENT)
+  const read = readBy(profile, document)
+  if (read.profile !== name) document.at(['profile']).fail(`profile: must be ${name}, like the file's name`)
   const { minimum, maximum } = read.lifetime
   return {
-    source,
+    document,
     profile: {
       name,
       subject: {
@@ -156,15 +160,9 @@ async function loadProfile(directory: string, name: ProfileName): Promise<Loaded
 /** A certificate never ends after its issuer's, so profiles that promise more are an error here and not a surprise later. */
 function mustOutlive(issuer: Loaded, subject: Loaded): void {
   if (issuer.profile.lifetime.default > subject.profile.lifetime.maximum) return
-  throw invalid(
-    subject.source.locate(['lifetime', 'maximum']),
-    `lifetime: must be shorter than that of the ${issuer.profile.name} profile, which signs it`,
-  )
-}
-
-function invalid(location: ReturnType<YamlSource['locate']>, message: string): Failure {
-  const where = [location.file, location.line, location.column].filter(part => part !== undefined).join(':')
-  return new Failure('invalid-configuration', `${where}: ${message}`, { location })
+  subject.document
+    .at(['lifetime', 'maximum'])
+    .fail(`lifetime: must be shorter than that of the ${issuer.profile.name} profile, which signs it`)
 }
 
 /** `certs/` of this package: the nearest ancestor of this module that holds it, for `src/` and for `dist/src/` alike. */

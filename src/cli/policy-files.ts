@@ -1,6 +1,6 @@
 // Policies without a broker: read, compiled and judged as the broker would.
 import type { Finding, TestResult, TextFile } from '../client/client.ts'
-import { parseYaml } from '../model/yaml-source.ts'
+import { YamlReader } from '../model/yaml-reader.ts'
 import { lint } from '../policy/lint.ts'
 import { parsePolicy } from '../policy/parse-policy.ts'
 import { compile, type Policy } from '../policy/policy.ts'
@@ -10,8 +10,8 @@ import { Misuse } from './misuse.ts'
 /** A folder's files apart: manifests say their `kind`, the others are policies. Throws misuse when there is no policy. */
 export function sorted(files: readonly TextFile[]): { policies: readonly TextFile[]; manifests: readonly TextFile[] } {
   const isManifest = ({ path, text }: TextFile): boolean => {
-    const [first] = parseYaml(text, path, 'invalid-policy')
-    return typeof first?.value === 'object' && first.value !== null && Object.hasOwn(first.value, 'kind')
+    const [first] = new YamlReader(path, 'invalid-policy').documents(text)
+    return first?.has('kind') ?? false
   }
   const manifests = files.filter(isManifest)
   const policies = files.filter(file => !manifests.includes(file))

@@ -1,6 +1,6 @@
 // An error of any kind as what the user reads, and as the exit code: 1 refused, 2 misuse.
 import { ApiError } from '../client/client.ts'
-import { asFailure, Failure, type Location } from '../model/failure.ts'
+import { asFailure, Failure, type Location, placeOf } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
 import { Misuse } from './misuse.ts'
 import type { Paint } from './terminal.ts'
@@ -30,15 +30,15 @@ export function refusalOf(error: unknown): Refusal {
   return { ...nothing, code, message, advice: code === 'internal' ? row.advice : told, location, exitCode: 1 }
 }
 
-export function refusalText({ code, message, advice, location, requestId }: Refusal, paint: Paint): string {
-  const where = location
-    ? [location.file, location.line, location.column].filter(part => part !== undefined).join(':')
-    : ''
-  // Messages of the catalogue often name the place themselves.
-  const place = where === '' || message.includes(where) ? '' : `${where}: `
+/** The place, which is never part of the message, and the message. */
+export const placedMessage = ({ message, location }: Pick<Refusal, 'message' | 'location'>): string =>
+  location ? `${placeOf(location)}: ${message}` : message
+
+export function refusalText(refusal: Refusal, paint: Paint): string {
+  const { code, advice, requestId } = refusal
   const trace = requestId === null ? '' : `, request ${requestId}`
   return [
-    `${paint('red', 'latchkey:')} ${printable(place + message, 2000)}`,
+    `${paint('red', 'latchkey:')} ${printable(placedMessage(refusal), 2000)}`,
     ...(advice === null ? [] : [`  ${printable(advice, 1000)}`]),
     ...(code === 'misuse' ? [] : [paint('dim', `  (${code}${printable(trace)})`)]),
   ].join('\n')

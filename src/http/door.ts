@@ -69,6 +69,7 @@ export function addObservation(app: HttpApp, { audit, attempts, metrics, log }: 
       address: addressOf(request),
       principal: request.principal?.subject.id ?? null,
       ...(request.failure ? { failure: request.failure.code, why: printable(request.failure.message) } : {}),
+      ...(request.failure?.location ? { place: printable(request.failure.where) } : {}),
     }
     if (request.failure?.code === 'internal')
       log.error({ ...fields, cause: request.failure.cause }, 'http request failed')

@@ -1,11 +1,11 @@
 import { CREDENTIAL_KINDS } from '../model/credential.ts'
 import { printable } from '../model/printable.ts'
 import { TRANSPORTS } from '../model/transport.ts'
+import type { YamlValue } from '../model/yaml-reader.ts'
 import type { Conditions, Qos } from './conditions.ts'
 import type { RuleKind } from './document.ts'
 import { type Network, parseNetwork } from './network.ts'
 import { DAYS, parseTimeOfDay, parseZone, type TimeWindow } from './time-window.ts'
-import type { YamlValue } from './yaml-reader.ts'
 
 const KEYS = ['qos', 'retain', 'credential', 'transport', 'network', 'time'] as const
 

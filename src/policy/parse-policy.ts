@@ -1,7 +1,7 @@
+import { YamlReader, type YamlValue } from '../model/yaml-reader.ts'
 import type { Assignment, PolicyDocument, Role } from './document.ts'
 import { parseName, parseRole } from './parse-rule.ts'
 import { parseTest } from './parse-test.ts'
-import { YamlReader, type YamlValue } from './yaml-reader.ts'
 
 /** Patterns and names in all rules of one file. */
 export const MAX_PATTERNS = 50_000

@@ -1,9 +1,9 @@
 import { isIdentifier } from '../model/identifier.ts'
 import { printable } from '../model/printable.ts'
+import type { YamlValue } from '../model/yaml-reader.ts'
 import { AREAS, type Effect, type Role, RULE_KINDS, type Rule, type RuleKind, VERBS } from './document.ts'
 import { parseConditions } from './parse-conditions.ts'
 import { parsePattern, type TopicPattern } from './pattern.ts'
-import type { YamlValue } from './yaml-reader.ts'
 
 const RULE_KEYS = ['id', ...RULE_KINDS, 'when'] as const
 

@@ -5,11 +5,11 @@ import type { PrincipalKind, Subject } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
 import { isTopicName, parseFilter } from '../model/topic.ts'
 import { TRANSPORTS } from '../model/transport.ts'
+import type { YamlValue } from '../model/yaml-reader.ts'
 import type { PolicyTest, TestActor } from './document.ts'
 import { parseQos } from './parse-conditions.ts'
 import { parseName } from './parse-rule.ts'
 import { parseScope } from './scope.ts'
-import type { YamlValue } from './yaml-reader.ts'
 
 /** A Monday at noon: what a test means when it does not say. */
 export const TEST_TIME = Date.UTC(2026, 0, 5, 12)

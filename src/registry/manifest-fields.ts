@@ -1,31 +1,32 @@
 // One reader per kind of field in a manifest. Every error carries the place of the value, or of the key, that is wrong.
-import { Failure } from '../model/failure.ts'
+import { Failure, type Location } from '../model/failure.ts'
 import { isAttributeValue, isIdentifier } from '../model/identifier.ts'
 import { printable } from '../model/printable.ts'
-import type { YamlSource } from '../model/yaml-source.ts'
+import type { YamlValue } from '../model/yaml-reader.ts'
 import { checkAttributeName } from './owner-fields.ts'
 
 /** A value in a manifest and where it stands. */
 export class Field {
-  readonly value: unknown
   /** How errors call it, for example `attributes.room`. */
   readonly name: string
-  readonly #source: YamlSource
-  readonly #path: readonly PropertyKey[]
+  readonly #value: YamlValue
 
-  constructor(source: YamlSource, path: readonly PropertyKey[], value: unknown, name: string) {
-    this.#source = source
-    this.#path = path
-    this.value = value
+  constructor(value: YamlValue, name: string) {
+    this.#value = value
     this.name = name
   }
 
-  fail(message: string, cause?: unknown): never {
-    throw new Failure('invalid-manifest', message, { location: this.#source.locate(this.#path), cause })
+  /** The string, number, boolean or null of a scalar; undefined for a list or mapping. */
+  get value(): unknown {
+    return this.#value.scalar
   }
 
-  failKey(key: string, message: string): never {
-    throw new Failure('invalid-manifest', message, { location: this.#source.locateKey(this.#path, key) })
+  get location(): Location {
+    return this.#value.location
+  }
+
+  fail(message: string, cause?: unknown): never {
+    throw new Failure('invalid-manifest', message, { location: this.location, cause })
   }
 
   /** Runs a check of the registry; what it refuses is refused here, with the place. */
@@ -38,23 +39,16 @@ export class Field {
     }
   }
 
-  /** The entries of a mapping, own keys only. */
-  entries(): Map<string, Field> {
-    const { value } = this
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      return this.fail(`${this.name} must be a mapping (name: value)`)
-    }
-    return new Map(Object.entries(value).map(([key, inner]) => [key, this.#inner(key, inner)]))
+  /** The entries of a mapping, each with the place of its key (`at`) and its value. */
+  entries(): { readonly key: string; readonly at: Field; readonly field: Field }[] {
+    return this.#value.entries(this.name).map(({ key, at, value }) => {
+      const name = `${this.name}.${printable(key, 64)}`
+      return { key, at: new Field(at, name), field: new Field(value, name) }
+    })
   }
 
   items(): Field[] {
-    if (!Array.isArray(this.value)) return this.fail(`${this.name} must be a list, such as [one, two]`)
-    return this.value.map((inner, i) => this.#inner(i, inner))
-  }
-
-  #inner(key: string | number, value: unknown): Field {
-    const name = typeof key === 'number' ? `${this.name}[${key}]` : `${this.name}.${printable(key, 64)}`
-    return new Field(this.#source, [...this.#path, key], value, name)
+    return this.#value.items(this.name).map((item, i) => new Field(item, `${this.name}[${i}]`))
   }
 }
 
@@ -64,7 +58,7 @@ export const text: Reader<string> = field => {
   const { value, name } = field
   if (typeof value === 'string') return value
   if (value === null) return field.fail(`${name} is empty: write a value, or leave the line out`)
-  if (typeof value === 'object') return field.fail(`${name} must be a text, not a list or mapping`)
+  if (value === undefined) return field.fail(`${name} must be a text, not a list or mapping`)
   return field.fail(`${name} must be a text: put it in quotes ("${String(value)}")`)
 }
 
@@ -102,7 +96,7 @@ export const flag: Reader<boolean> = field =>
 
 export const attributes: Reader<Record<string, string>> = field =>
   Object.fromEntries(
-    attributeEntries(field).map(([key, inner]) => {
+    attributeEntries(field).map(({ key, field: inner }) => {
       const value = text(inner)
       if (isAttributeValue(value)) return [key, value]
       return inner.fail(`${inner.name} must be 1 to 128 characters without / + # $ or control characters`)
@@ -111,22 +105,17 @@ export const attributes: Reader<Record<string, string>> = field =>
 
 export const requirements: Reader<Record<string, { required: boolean }>> = field =>
   Object.fromEntries(
-    attributeEntries(field).map(([key, inner]) => {
+    attributeEntries(field).map(({ key, field: inner }) => {
       const required = mapping(inner, { required: flag }).required ?? false
       return [key, { required }]
     }),
   )
 
-function attributeEntries(field: Field): [string, Field][] {
-  const entries = [...field.entries()]
-  for (const [key, inner] of entries) {
-    if (!isIdentifier(key)) field.failKey(key, `${inner.name} is not a valid attribute name`)
-    try {
-      checkAttributeName(key, 'this manifest')
-    } catch (error) {
-      if (error instanceof Failure) field.failKey(key, error.message)
-      throw error
-    }
+function attributeEntries(field: Field): ReturnType<Field['entries']> {
+  const entries = field.entries()
+  for (const { key, at } of entries) {
+    if (!isIdentifier(key)) at.fail(`${at.name} is not a valid attribute name`)
+    at.located(() => checkAttributeName(key, 'this manifest'))
   }
   return entries
 }
@@ -138,11 +127,10 @@ export type Read<R extends Readers> = { -readonly [K in keyof R]?: R[K] extends 
 export function mapping<R extends Readers>(field: Field, readers: R): Read<R> {
   const known = new Map<string, Reader<unknown>>(Object.entries(readers))
   const read: Record<string, unknown> = Object.create(null)
-  for (const [key, inner] of field.entries()) {
-    const reader = known.get(key)
-    if (!reader) {
-      field.failKey(key, `${inner.name} is not known here: the keys are ${[...known.keys()].join(', ')}`)
-    } else read[key] = reader(inner)
+  for (const { key, at, field: inner } of field.entries()) {
+    const reader =
+      known.get(key) ?? at.fail(`${at.name} is not known here: the keys are ${[...known.keys()].join(', ')}`)
+    read[key] = reader(inner)
   }
   return read as Read<R>
 }

@@ -1,6 +1,6 @@
 // Manifests: device types, devices and clients as YAML, several documents to a file. Parsed here, planned in plan.ts.
-import { Failure, type Location } from '../model/failure.ts'
-import { parseYaml, type YamlSource } from '../model/yaml-source.ts'
+import { type Location, placeOf } from '../model/failure.ts'
+import { YamlReader } from '../model/yaml-reader.ts'
 import { type RegistryLimits, withinLimit } from './limits.ts'
 import {
   attributes,
@@ -82,13 +82,12 @@ export function parseManifests(files: readonly ManifestFile[], limits: RegistryL
   const clients: ClientManifest[] = []
   const places = new Map<string, Location>()
   for (const file of files) {
-    for (const source of parseYaml(file.text, file.path, 'invalid-manifest')) {
-      if (source.value === null) continue
-      const document = new Field(source, [], source.value, 'manifest')
+    for (const value of new YamlReader(file.path, 'invalid-manifest').documents(file.text)) {
+      const document = new Field(value, 'manifest')
       const kind = kindOf(document)
-      const id = identifier(member(document, 'id'))
-      const base = { id, place: member(document, 'id'), location: source.locate(['id']) }
-      claimName(places, kind, base, source)
+      const place = member(document, 'id')
+      const base = { id: identifier(place), place, location: place.location }
+      claimName(places, kind, base)
       if (kind === 'device-type') deviceTypes.push({ ...without(mapping(document, DOCUMENTS[kind])), ...base })
       else if (kind === 'client') clients.push({ ...without(mapping(document, DOCUMENTS[kind])), ...base })
       else {
@@ -107,23 +106,18 @@ function kindOf(document: Field): Kind {
 }
 
 function member(document: Field, key: string): Field {
-  return document.entries().get(key) ?? document.fail(`this manifest has no ${key}: add one`)
+  return (
+    document.entries().find(entry => entry.key === key)?.field ?? document.fail(`this manifest has no ${key}: add one`)
+  )
 }
 
 /** Devices and clients share one name space; one thing is described once. */
-function claimName(
-  places: Map<string, Location>,
-  kind: Kind,
-  { id, place, location }: Parsed<Kind>,
-  source: YamlSource,
-) {
+function claimName(places: Map<string, Location>, kind: Kind, { id, place, location }: Parsed<Kind>): void {
   const name = kind === 'device-type' ? `device-type ${id}` : `owner ${id}`
   const first = places.get(name)
   if (first) {
-    const where = new Failure('invalid-manifest', '', { location: first }).where
-    place.fail(
-      `${id} is described twice, first in ${where}: keep one${source.file === first.file ? '' : ' of the files'}`,
-    )
+    const one = location.file === first.file ? 'one' : 'one of the files'
+    place.fail(`${id} is described twice, first in ${placeOf(first)}: keep ${one}`)
   }
   places.set(name, location)
 }

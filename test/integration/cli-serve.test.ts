@@ -103,15 +103,21 @@ test('after kill -9 the commands say so, and the next start works', async () => 
   await again.stop()
 })
 
-test.each<[string, string, RegExp]>([
-  ['an unknown key', 'listeners:\n  mqtt: { prot: 1883 }\n', /latchkey\.yaml:2:\d+/],
-  ['no YAML', 'listeners: [', /latchkey\.yaml:1:\d+/],
-  ['plaintext for everybody', 'listeners:\n  mqtt: { host: 0.0.0.0 }\n', /insecure: true/],
-])('a configuration with %s is refused before anything is made', async (_, text, sentence) => {
+test.each<[string, string, number, RegExp]>([
+  ['an unknown key', 'listeners:\n  mqtt: { prot: 1883 }\n', 2, /listeners\.mqtt/],
+  ['no YAML', 'listeners: [', 1, /not valid YAML/],
+  ['plaintext for everybody', 'listeners:\n  mqtt: { host: 0.0.0.0 }\n', 2, /insecure: true/],
+])('a configuration with %s is refused before anything is made', async (_, text, line, sentence) => {
   const config = await configured(text)
   const { code, stdout, stderr } = await run(['serve', '--config', config, '--data', data, '--json'])
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-  expect(JSON.parse(stderr).error.message).toMatch(sentence)
+  const { error } = JSON.parse(stderr)
+  expect(error.message).toMatch(sentence)
+  expect(error.message).not.toContain(config)
+  expect(error.location).toEqual({ file: config, line, column: expect.any(Number) })
+  const { stderr: told } = await run(['serve', '--config', config, '--data', data])
+  expect(told).toContain(`latchkey: ${config}:${line}:${error.location.column}: ${error.message}\n`)
+  expect(told.split(config)).toHaveLength(2)
   expect(existsSync(data)).toBe(false)
 })
 

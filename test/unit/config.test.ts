@@ -46,27 +46,38 @@ describe('each error says where and what', () => {
     ['limits:\n  maxKeepAlive: 0\n', /:2:17: limits\.maxKeepAlive/],
     ['durability: sometimes\n', /:1:13: durability/],
     ['listeners:\n  coap: { port: 5683 }\n', /:2:9: listeners\.coap: CoAP is not served/],
-    ['a: [1\n', /:\d+:\d+: /],
-    ['data: a\ndata: b\n', /:2:1: .*unique/],
-    ['a: 1\n---\nb: 2\n', /more than one document/],
+    ['a: [1\n', /:2:1: this is not valid YAML/],
+    ['data: a\ndata: b\n', /:2:1: .*"data" twice, first in line 1/],
+    ['log:\n  level: info\n  level: warn\n', /:3:3: log has the key "level" twice, first in line 2/],
+    ['1883: x\n', /:1:1: a key of the document must be a text; put 1883 in quotes/],
+    ['data: *x\n', /:1:7: this alias has no anchor/],
+    ['__proto__: {}\n', /:1:1: __proto__: unknown key/],
+    ['data: a\n---\ndata: b\n', /:3:1: .*holds one document/],
   ])('%j', async (text, message) => {
     const failure = asFailure(await read(text).catch(error => error))
     expect(failure.code).toBe('invalid-configuration')
-    expect(failure.message).toMatch(message)
+    expect(`${failure.where}: ${failure.message}`).toMatch(message)
+    expect(failure.message).not.toContain(directory)
   })
   test('a missing file', async () => {
-    await expect(readConfigurationFile(join(directory, 'absent.yaml'))).rejects.toThrowError(/does not exist/)
+    const file = join(directory, 'absent.yaml')
+    await expect(readConfigurationFile(file)).rejects.toMatchObject({
+      message: expect.stringContaining('does not exist'),
+      location: { file },
+    })
   })
   test('a bomb of aliases', async () => {
     const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghi'
       .split('')
       .map((k, i) => `${k}: &${k} [${Array(9).fill(`*${'abcdefghi'[i]}`)}]`)
       .join('\n')}\n`
-    expect(asFailure(await read(bomb).catch(error => error)).code).toBe('invalid-configuration')
+    const failure = asFailure(await read(bomb).catch(error => error))
+    expect(failure).toMatchObject({ code: 'invalid-configuration', location: { line: 5, column: 8 } })
   })
   test('a tower of brackets', async () => {
     const tower = `a: ${'['.repeat(5000)}${']'.repeat(5000)}\n`
-    expect(asFailure(await read(tower).catch(error => error)).code).toBe('invalid-configuration')
+    const failure = asFailure(await read(tower).catch(error => error))
+    expect(failure).toMatchObject({ code: 'invalid-configuration', location: { line: 1, column: 36 } })
   })
 })
 
@@ -77,6 +88,16 @@ describe('safe unless told otherwise', () => {
     expect(
       parseConfiguration({ listeners: { mqtt: { host: '0.0.0.0', insecure: true } } }).listeners.mqtt,
     ).toMatchObject({ host: '0.0.0.0' })
+  })
+  test('and a file is told where', async () => {
+    await expect(read('listeners:\n  mqtt: { host: 0.0.0.0 }\n')).rejects.toMatchObject({
+      code: 'insecure-listener',
+      location: { line: 2, column: 17 },
+    })
+    await expect(read('auth:\n  anonymous: { role: guest }\n')).rejects.toMatchObject({
+      code: 'insecure-listener',
+      location: { line: 2, column: 14 },
+    })
   })
   test('anonymous beyond loopback needs insecure: true', () => {
     expect(() => parseConfiguration({ auth: { anonymous: { role: 'guest' } } })).toThrowError(/auth\.anonymous/)

@@ -19,7 +19,7 @@ import {
   warn,
 } from '../health.ts'
 import { counted } from '../present.ts'
-import { refusalOf } from '../refusal.ts'
+import { placedMessage, refusalOf } from '../refusal.ts'
 import { readOperatorFile } from '../server.ts'
 import type { Paint } from '../terminal.ts'
 
@@ -88,7 +88,7 @@ async function examineRunning(running: Running, { data }: Configuration): Promis
     ]
   } catch (error) {
     const mend = 'look into its log; restart it if it does not answer'
-    return [fail('broker', `process ${running.pid}: ${refusalOf(error).message}`, mend)]
+    return [fail('broker', `process ${running.pid}: ${placedMessage(refusalOf(error))}`, mend)]
   }
 }
 
@@ -113,11 +113,11 @@ async function examineStopped({ data, vault }: Configuration): Promise<Finding[]
       await offline.close()
     }
   } catch (error) {
-    const { message, advice } = refusalOf(error)
+    const refusal = refusalOf(error)
     return [
       broker,
       clock(now, newest, 0),
-      fail('store', message, advice ?? 'restore a backup, or choose another --data'),
+      fail('store', placedMessage(refusal), refusal.advice ?? 'restore a backup, or choose another --data'),
     ]
   }
 }

@@ -29,8 +29,10 @@ async function refused(name: string, from: string | RegExp, to: string): Promise
   const error = await loadProfiles(directory).catch((caught: unknown) => caught)
   expect(error).toBeInstanceOf(Failure)
   expect((error as Failure).code).toBe('invalid-configuration')
-  expect((error as Failure).location?.file).toBe(join(directory, `${name}.yaml`))
-  return (error as Failure).message.replace(`${directory}/`, '')
+  const { message, where } = error as Failure
+  expect(where.startsWith(join(directory, `${name}.yaml:`))).toBe(true)
+  expect(message).not.toContain(directory)
+  return `${where}: ${message}`.replace(`${directory}/`, '')
 }
 
 describe('the profiles of the package', () => {
@@ -110,6 +112,7 @@ describe('a profile is refused with its place', () => {
   it('when it is not there', async () => {
     const error = await loadProfiles('/nowhere').catch((caught: unknown) => caught)
     expect((error as Failure).code).toBe('invalid-configuration')
-    expect((error as Failure).message).toMatch(/\/nowhere\/\w+\.yaml cannot be read/)
+    expect((error as Failure).message).toContain('cannot be read')
+    expect((error as Failure).where).toMatch(/^\/nowhere\/\w+\.yaml$/)
   })
 })

@@ -7,14 +7,14 @@ const CODES = Object.keys(FAILURES) as FailureCode[]
 
 describe('problem details', () => {
   it('tells an operator the code, the message, the advice and the place', () => {
-    const failure = new Failure('invalid-policy', 'home.yaml:3:7: roles.x: unknown key', {
+    const failure = new Failure('invalid-policy', 'roles.x: unknown key', {
       location: { file: 'home.yaml', line: 3, column: 7 },
     })
     expect(problemFor(failure, 'r1', true)).toEqual({
       type: 'urn:latchkey:failure:invalid-policy',
       title: 'The request is not valid.',
       status: 400,
-      detail: 'home.yaml:3:7: roles.x: unknown key',
+      detail: 'roles.x: unknown key',
       instance: 'r1',
       code: 'invalid-policy',
       advice: FAILURES['invalid-policy'].advice,

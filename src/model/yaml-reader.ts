@@ -1,9 +1,11 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml'
-import { Failure, type FailureCode, type Location } from '../model/failure.ts'
-import { printable } from '../model/printable.ts'
+// The one reader of YAML from outside: bounded before anything is composed, and every value knows its place.
+import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, Scalar } from 'yaml'
+import { Failure, type FailureCode, type Location } from './failure.ts'
+import { printable } from './printable.ts'
+import { resolveAliases } from './yaml-aliases.ts'
 import { findExcess, YAML_LIMITS, type YamlLimits } from './yaml-bounds.ts'
 
-/** A YAML text with positions. Every error raised through it names file, line and column. */
+/** A YAML text with positions. Every error raised through it has file, line and column as its location, not in its message. */
 export class YamlReader {
   readonly file: string
   readonly code: FailureCode
@@ -29,9 +31,15 @@ export class YamlReader {
       const problem = document.errors[0] ?? document.warnings[0]
       if (problem) {
         const what = printable(problem.message).replace(/\.$/, '')
-        this.fail(`this is not valid YAML (${what}); check indentation, and quote every pattern`, problem.pos[0])
+        this.fail(
+          `this is not valid YAML (${what}); check the indentation, and put text with special characters in quotes`,
+          problem.pos[0],
+        )
       }
-      if (document.contents && !isNull(document.contents)) values.push(new YamlValue(this, document, document.contents))
+      const { contents } = document
+      if (!contents || isNull(contents)) continue
+      const aliases = resolveAliases(contents, limits, (message, node) => this.fail(message, startOf(node)))
+      values.push(new YamlValue(this, aliases, contents))
     }
     return values
   }
@@ -49,17 +57,15 @@ export class YamlReader {
 /** One value of a YAML document. */
 export class YamlValue {
   readonly #source: YamlReader
-  readonly #document: Document
+  readonly #aliases: ReadonlyMap<Alias, Node>
   readonly #node: Node
   readonly #at: number
 
-  constructor(source: YamlReader, document: Document, node: Node, at = node.range?.[0] ?? 0) {
+  constructor(source: YamlReader, aliases: ReadonlyMap<Alias, Node>, node: Node, at = startOf(node)) {
     this.#source = source
-    this.#document = document
+    this.#aliases = aliases
     this.#at = at
-    this.#node = isAlias(node)
-      ? (node.resolve(document) ?? source.fail('this alias has no anchor; put a text that begins with * in quotes', at))
-      : node
+    this.#node = (isAlias(node) ? aliases.get(node) : undefined) ?? node
   }
 
   get location(): Required<Location> {
@@ -97,7 +103,7 @@ export class YamlValue {
   /** The values of a list; a single value counts as a list of one. */
   list(): YamlValue[] {
     if (!isSeq(this.#node)) return [this]
-    return this.#node.items.map(item => new YamlValue(this.#source, this.#document, item as Node))
+    return this.#node.items.map(item => new YamlValue(this.#source, this.#aliases, item as Node))
   }
 
   /** The values of a list that must be one. */
@@ -117,16 +123,19 @@ export class YamlValue {
   /** Entries in order; keys are strings and unique. */
   entries(what: string): { key: string; at: YamlValue; value: YamlValue }[] {
     if (!isMap(this.#node)) this.fail(`${what} must be a mapping (name: value)`)
-    const seen = new Set<string>()
+    const seen = new Map<string, YamlValue>()
     return this.#node.items.map(pair => {
       const keyNode = pair.key as Node
-      const at = new YamlValue(this.#source, this.#document, keyNode)
+      const at = new YamlValue(this.#source, this.#aliases, keyNode)
       const key = at.string(`a key of ${what}`)
-      if (seen.has(key)) at.fail(`${what} has the key "${printable(key, 80)}" twice; keep one`)
-      seen.add(key)
+      const first = seen.get(key)
+      if (first) {
+        at.fail(`${what} has the key "${printable(key, 80)}" twice, first in line ${first.location.line}; keep one`)
+      }
+      seen.set(key, at)
       const value = pair.value
-        ? new YamlValue(this.#source, this.#document, pair.value as Node)
-        : new YamlValue(this.#source, this.#document, this.#document.createNode(null), keyNode.range?.[1] ?? 0)
+        ? new YamlValue(this.#source, this.#aliases, pair.value as Node)
+        : new YamlValue(this.#source, this.#aliases, new Scalar(null), keyNode.range?.[1] ?? 0)
       return { key, at, value }
     })
   }
@@ -143,6 +152,33 @@ export class YamlValue {
     return found
   }
 
+  /** Whether a mapping has this key; false for what is no mapping. */
+  has(key: string): boolean {
+    return isMap(this.#node) && this.#node.items.some(pair => isScalar(pair.key) && pair.key.value === key)
+  }
+
+  /** The value at this path, or its nearest parent that exists. */
+  at(path: readonly PropertyKey[]): YamlValue {
+    const [part, ...rest] = path
+    if (part === undefined) return this
+    const inner = this.isMapping
+      ? this.entries('the mapping').find(({ key }) => key === part)?.value
+      : this.isList && typeof part === 'number'
+        ? this.list()[part]
+        : undefined
+    return inner?.at(rest) ?? this
+  }
+
+  /** As plain arrays, objects and scalars. Judge it with a strict schema before using any key. */
+  plain(name = ''): unknown {
+    if (this.isList) return this.list().map((item, i) => item.plain(`${name}[${i}]`))
+    if (!this.isMapping) return this.scalar
+    const entries = this.entries(name === '' ? 'the document' : name)
+    const prefix = name === '' ? '' : `${name}.`
+    // `fromEntries` defines, it does not assign: `__proto__` becomes a key like any other.
+    return Object.fromEntries(entries.map(({ key, value }) => [key, value.plain(prefix + printable(key, 80))]))
+  }
+
   oneOf<T extends string>(what: string, values: readonly T[]): T {
     const text = this.string(what)
     if ((values as readonly string[]).includes(text)) return text as T
@@ -154,6 +190,8 @@ export class YamlValue {
     return this.fail(`${what} must be true or false`)
   }
 }
+
+const startOf = (node: Node): number => node.range?.[0] ?? 0
 
 function isNull(node: unknown): boolean {
   return isScalar(node) && node.value === null
