@@ -53,6 +53,7 @@ const context = (kid: string) => `oauth-key:${kid}`
 export class SigningKeys {
   readonly #options: SigningKeysOptions
   #keys: readonly SigningKey[]
+  #rotating = false
 
   private constructor(options: SigningKeysOptions, keys: readonly SigningKey[]) {
     this.#options = options
@@ -102,7 +103,13 @@ export class SigningKeys {
       const from = new Date(waiting.signsFrom).toISOString()
       throw new Failure('wrong-state', `key ${waiting.kid} is published already and signs from ${from}; wait for it`)
     }
-    return this.#add(clock.now() + limits.publishLead * 1000, actor)
+    if (this.#rotating) throw new Failure('wrong-state', 'another rotation is under way; list the keys when it is over')
+    this.#rotating = true
+    try {
+      return await this.#add(clock.now() + limits.publishLead * 1000, actor)
+    } finally {
+      this.#rotating = false
+    }
   }
 
   async #add(signsFrom: number, actor: Actor): Promise<SigningKey> {
