@@ -1,6 +1,6 @@
 // The door with the real rooms behind it, a clock that a test may move, and authorities that sign whatever it asks for.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { exportJWK, type JWK, type JWTPayload, SignJWT } from 'jose'
+import { exportJWK, type JWK, SignJWT } from 'jose'
 import { Authenticator, type AuthenticatorParts } from '../../src/auth/authenticator.ts'
 import type { Evidence } from '../../src/model/evidence.ts'
 import { Failure, type FailureCode } from '../../src/model/failure.ts'
@@ -140,7 +140,7 @@ export interface TokenOptions {
 export async function deviceToken(
   device: string,
   key: KeyObject | Uint8Array,
-  claims: JWTPayload = {},
+  claims: Readonly<Record<string, unknown>> = {},
   { alg = 'ES256', kid, typ }: TokenOptions = {},
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
