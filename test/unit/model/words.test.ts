@@ -38,6 +38,7 @@ describe('failures', () => {
       'Too many requests.',
       'Not available now.',
       'The packet is not valid.',
+      'This server does not answer to that Host name.',
       'Internal error.',
     ]
     expect(allowed).toContain(row.stranger)
