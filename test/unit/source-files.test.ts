@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, resolve, sep } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
@@ -7,7 +7,7 @@ const MAX_LINES = 400
 const VAGUE = /(^|[/.-])(utils?|helpers?|common|misc|shared|stuff)([/.-]|$)/i
 
 const files = (folder: string) =>
-  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+  (existsSync(join(ROOT, folder)) ? readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }) : [])
     .map(path => join(folder, path).split(sep).join('/'))
     .filter(path => /\.(ts|mjs|mts)$/.test(path))
 
