@@ -21,8 +21,13 @@ export function believedSubject(evidence: Evidence, registry: Registry): Subject
 }
 
 function claimedName({ certificates, pskIdentity, username, password, clientId }: Evidence): string {
-  const named = certificates[0] && /CN=([^\n,]+)/.exec(new X509Certificate(certificates[0]).subject)?.[1]
-  return named || pskIdentity || username || tokenSubject(password) || clientId || 'somebody'
+  return certificateName(certificates[0]) || pskIdentity || username || tokenSubject(password) || clientId || 'somebody'
+}
+
+function certificateName(der: Buffer | undefined): string | undefined {
+  if (der === undefined) return undefined
+  const { subject, subjectAltName = '' } = new X509Certificate(der)
+  return /urn:latchkey:device:([^,"]+)/.exec(subjectAltName)?.[1] ?? /CN=([^\n,]+)/.exec(subject)?.[1]
 }
 
 function tokenSubject(password: Buffer | null): string | null {

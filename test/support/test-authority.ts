@@ -22,7 +22,13 @@ export interface LeafOptions {
   readonly ca?: boolean
   readonly notBefore?: number
   readonly notAfter?: number
+  readonly serialNumber?: string
+  /** Signed by its own key in its own name, whatever this authority is. */
+  readonly selfSigned?: boolean
 }
+
+/** A common name, or a whole distinguished name as it is. */
+const distinguished = (name: string) => (name.includes('=') ? name : `CN=${name}`)
 
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')
@@ -47,8 +53,8 @@ export class TestAuthority {
     const now = Date.now()
     const own = await x509.X509CertificateGenerator.create({
       serialNumber: randomBytes(8).toString('hex'),
-      subject: `CN=${name}`,
-      issuer: signer === undefined ? `CN=${name}` : signer.#own.subject,
+      subject: distinguished(name),
+      issuer: signer === undefined ? distinguished(name) : signer.#own.subject,
       notBefore: new Date(now - 24 * HOUR),
       notAfter: new Date(now + 24 * HOUR),
       publicKey: keys.publicKey,
@@ -62,6 +68,15 @@ export class TestAuthority {
     return new TestAuthority(own, keys)
   }
 
+  /** Signs with a key that is no authority's: a device's own, for example. */
+  static async from(certificatePem: string, privateKeyPem: string): Promise<TestAuthority> {
+    const own = new x509.X509Certificate(certificatePem)
+    const pkcs8 = x509.PemConverter.decodeFirst(privateKeyPem)
+    const privateKey = await webcrypto.subtle.importKey('pkcs8', pkcs8, ALGORITHM, true, ['sign'])
+    const publicKey = await webcrypto.subtle.importKey('spki', own.publicKey.rawData, ALGORITHM, true, ['verify'])
+    return new TestAuthority(own, { privateKey, publicKey })
+  }
+
   /** A device certificate unless told otherwise. */
   async leaf(options: LeafOptions = {}): Promise<TestCertificate> {
     const { commonName = 'leaf', uris = [], dns = [], usages = [CLIENT_AUTH], ca = false } = options
@@ -71,13 +86,13 @@ export class TestAuthority {
       ...dns.map(value => ({ type: 'dns' as const, value })),
     ]
     const made = await x509.X509CertificateGenerator.create({
-      serialNumber: randomBytes(8).toString('hex'),
-      subject: `CN=${commonName}`,
-      issuer: this.#own.subject,
+      serialNumber: options.serialNumber ?? randomBytes(8).toString('hex'),
+      subject: distinguished(commonName),
+      issuer: options.selfSigned ? distinguished(commonName) : this.#own.subject,
       notBefore: new Date(options.notBefore ?? Date.now() - HOUR),
       notAfter: new Date(options.notAfter ?? Date.now() + HOUR),
       publicKey: keys.publicKey,
-      signingKey: this.#keys.privateKey,
+      signingKey: options.selfSigned ? keys.privateKey : this.#keys.privateKey,
       signingAlgorithm: ALGORITHM,
       extensions: [
         new x509.BasicConstraintsExtension(ca, undefined, true),
