@@ -1,4 +1,4 @@
-// Where all protocols meet. A message's way: route, store what must survive, then acknowledge and deliver.
+// Where all protocols meet: what they publish, subscribe to, and leave behind.
 import type { Change, Changes } from '../model/change.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Decision } from '../model/decision.ts'
@@ -9,20 +9,20 @@ import type { Meter } from '../model/meter.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
 import { isTopicName, parseFilter } from '../model/topic.ts'
-import type { Durability, Operation, Store } from '../store/store.ts'
-import { type EntryWrite, Journal } from './journal.ts'
+import type { Durability, Store } from '../store/store.ts'
+import { Acceptance, type IncomingExchange } from './acceptance.ts'
+import { Journal } from './journal.ts'
 import type { Judge, Judging } from './judging.ts'
 import { PREFIX } from './keys.ts'
 import { BUS_LIMITS, type BusLimits } from './limits.ts'
 import { Message, type Publisher } from './message.ts'
-import type { QueueEntry } from './queue.ts'
 import type { Receiver, ServiceTopic } from './receiver.ts'
 import { Retained } from './retained.ts'
-import type { Route, Target } from './route.ts'
+import { RetainedDelivery } from './retained-delivery.ts'
 import { Router } from './router.ts'
 import type { Session } from './session.ts'
-import { putEntry, putReceived } from './session-records.ts'
 import { Sessions } from './sessions.ts'
+import { silencedBy } from './silenced-by.ts'
 import { decodeMessage } from './stored-message.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
 
@@ -38,12 +38,6 @@ export interface BusParts {
   readonly durability?: Durability
 }
 
-/** A QoS 2 message's way in: its identifier is remembered together with the message. */
-export interface IncomingExchange {
-  readonly session: Session
-  readonly packet: number
-}
-
 export type Granted =
   | { readonly subscription: Subscription; readonly isNew: boolean; readonly failure: null }
   | { readonly failure: 'policy-denied' | 'scope-denied' | 'topic-reserved' | 'quota-exceeded' }
@@ -56,6 +50,8 @@ export class Bus {
   readonly #judging: Judging
   readonly #limits: BusLimits
   readonly #journal: Journal
+  readonly #acceptance: Acceptance
+  readonly #retainedDelivery: RetainedDelivery
   readonly #services = new Map<string, ServiceTopic>()
   readonly #unsubscribe: () => void
 
@@ -67,6 +63,8 @@ export class Bus {
     this.#journal = new Journal(store, parts.durability ?? 'fsync', meter)
     this.router = new Router(this.#judging, this.#limits)
     this.retained = new Retained(clock, meter, this.#limits)
+    this.#acceptance = new Acceptance({ router: this.router, retained: this.retained, journal: this.#journal, meter })
+    this.#retainedDelivery = new RetainedDelivery(this.retained, this.#journal)
     this.sessions = new Sessions({
       store,
       journal: this.#journal,
@@ -146,71 +144,7 @@ export class Bus {
    * Throws `quota-exceeded` when it cannot be retained: then nothing of it has happened.
    */
   accept(message: Message, exchange: IncomingExchange | null = null): Promise<void> | null {
-    const writes: Writes = []
-    if (message.retain) {
-      this.retained.checkRoom(message)
-      writes.push(this.retained.set(message))
-    }
-    const copies = this.#copies(message, this.router.route(message.topic), writes)
-    if (exchange !== null) {
-      const { session, packet } = exchange
-      session.received.add(packet)
-      if (session.durable) writes.push(putReceived(session.id, packet))
-    }
-    if (writes.length === 0) {
-      deliver(message, copies)
-      return null
-    }
-    const stored = this.#journal.write(writes)
-    if (message.qos === 2) return this.#deliverOnceStored(stored, message, copies, exchange)
-    // QoS 1 may arrive twice, so its receivers need not wait; if all acknowledge first, nothing is written.
-    const safe = message.retain ? stored : finishedOr(stored, copies)
-    deliver(message, copies)
-    if (message.qos === 1) return safe
-    safe.catch(() => {})
-    return null
-  }
-
-  async #deliverOnceStored(
-    stored: Promise<void>,
-    message: Message,
-    copies: readonly Copy[],
-    exchange: IncomingExchange | null,
-  ): Promise<void> {
-    try {
-      await stored
-    } catch (error) {
-      exchange?.session.received.delete(exchange.packet)
-      throw error
-    }
-    deliver(message, copies)
-  }
-
-  #copies(message: Message, route: Route, writes: Writes): Copy[] {
-    const copies: Copy[] = []
-    for (const each of route.targets) {
-      const target = each.for(message)
-      if (target?.mayHave(message)) this.#copy(message, target, route.epoch, copies, writes)
-    }
-    for (const group of route.groups) {
-      const target = group.pick(message)
-      if (target !== null) this.#copy(message, target, route.epoch, copies, writes)
-    }
-    return copies
-  }
-
-  #copy(message: Message, target: Target, epoch: number, copies: Copy[], writes: Writes): void {
-    const { session } = target
-    const qos = target.qosOf(message)
-    if (qos === 0) copies.push({ target, entry: null })
-    else if (session.queue.isFull) this.#dropped('queue-full')
-    else {
-      const delivery = { ...target.deliver(message), qos }
-      const entry = session.queue.reserve(message, delivery, session.durable, target.permittedAt(epoch))
-      if (session.durable) writes.push(putEntry(session.id, entry))
-      message.keep()
-      copies.push({ target, entry })
-    }
+    return this.#acceptance.accept(message, exchange)
   }
 
   #sendWill(session: Session, will: IncomingMessage): void {
@@ -265,102 +199,7 @@ export class Bus {
 
   /** Retained messages for a new subscription [MQTT-3.3.1-9], as fast as the receiver takes them. */
   sendRetained(subscription: Subscription): void {
-    const { session, filter } = subscription
-    const messages = this.retained.match(filter)
-    session.backlog.add(() => this.#sendSome(subscription, messages))
-  }
-
-  /** Returns true when all are sent. */
-  #sendSome(subscription: Subscription, messages: Iterator<Message>): boolean {
-    const { session } = subscription
-    const writes: Writes = []
-    const later: QueueEntry[] = []
-    let done = false
-    while (!done && session.receiver !== null && !session.receiver.congested && !session.queue.isFull) {
-      const next = messages.next()
-      done = next.done === true
-      if (!next.done) this.#sendOneRetained(subscription, next.value, writes, later)
-    }
-    if (writes.length > 0) {
-      const stored = this.#journal.write(writes)
-      stored.then(() => addAll(session, later)).catch(() => {})
-    }
-    return done || session.receiver === null
-  }
-
-  #sendOneRetained(subscription: Subscription, message: Message, writes: Writes, later: QueueEntry[]): void {
-    const { session, identifier, noLocal } = subscription
-    if (noLocal && message.publisher?.session === session.id) return // [MQTT-3.8.3-3]
-    const qos = Math.min(message.qos, subscription.qos) as 0 | 1 | 2
-    if (!session.mayReceive(message.topic, qos, true)) return
-    const delivered = { retain: true, identifiers: identifier === null ? [] : [identifier] } // [MQTT-3.3.1-8]
-    if (qos === 0) {
-      session.receiver?.send(message, delivered)
-      return
-    }
-    const delivery = { ...delivered, qos }
-    const entry = session.queue.reserve(message, delivery, session.durable, -1)
-    if (session.durable) writes.push(putEntry(session.id, entry))
-    if (session.durable && qos === 2) later.push(entry)
-    else addAll(session, [entry])
-  }
-
-  #dropped(reason: 'queue-full'): void {
-    this.#parts.meter.count('latchkey_messages_dropped_total', { reason })
-  }
-}
-
-type Writes = (Operation | EntryWrite)[]
-
-interface Copy {
-  readonly target: Target
-  /** null for QoS 0. */
-  readonly entry: QueueEntry | null
-}
-
-function deliver(message: Message, copies: readonly Copy[]): void {
-  for (const { target, entry } of copies) {
-    if (entry === null) target.session.receiver?.send(message, target.deliver(message))
-    else addAll(target.session, [entry])
-  }
-}
-
-function addAll(session: Session, entries: readonly QueueEntry[]): void {
-  for (const entry of entries) {
-    if (session.ended) session.queue.finish(entry)
-    else session.queue.add(entry)
-  }
-  session.receiver?.queued()
-}
-
-/** Resolves when every durable copy has reached its receiver or the store, whichever is first. */
-function finishedOr(stored: Promise<void>, copies: readonly Copy[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let open = 0
-    const onFinished = () => {
-      if (--open === 0) resolve()
-    }
-    for (const { entry } of copies) {
-      if (!entry?.durable) continue
-      open++
-      entry.onFinished = onFinished
-    }
-    stored.then(resolve, reject)
-  })
-}
-
-/** Whom a change takes what they were admitted by: their wills are not sent any more. null: nobody. */
-function silencedBy(change: Change): ((principal: Principal) => boolean) | null {
-  switch (change.kind) {
-    case 'device':
-    case 'client':
-      return change.what === 'suspended' ? ({ subject }) => subject.id === change.id : null
-    case 'credential':
-      return change.what === 'revoked' ? ({ credential }) => credential?.id === change.id : null
-    case 'token':
-      return ({ jti, issuer }) => jti === change.jti && issuer === change.issuer
-    default:
-      return null
+    this.#retainedDelivery.send(subscription)
   }
 }
 

@@ -55,6 +55,8 @@ export class QueueEntry implements StoredDelivery {
 export class Queue {
   readonly #store: QueueStore
   readonly #limits: QueueLimits
+  /** Have their place and may not leave yet. */
+  readonly #reserved = new Set<QueueEntry>()
   #waiting: (QueueEntry | undefined)[] = []
   #head = 0
   #sequence = 0
@@ -92,12 +94,14 @@ export class Queue {
   /** Takes a place; the entry may leave after `add`, which is when it is durable, if it has to be. */
   reserve(message: Message, delivery: StoredDelivery, durable: boolean, epoch: number): QueueEntry {
     const entry = new QueueEntry({ ...delivery, sequence: this.nextSequence(), message, durable, epoch })
+    this.#reserved.add(entry)
     this.#count++
     this.#bytes += entry.size
     return entry
   }
 
   add(entry: QueueEntry): void {
+    this.#reserved.delete(entry)
     this.#waiting.push(entry)
   }
 
@@ -148,6 +152,7 @@ export class Queue {
     if (entry.finished) return
     entry.finished = true
     entry.message = null
+    this.#reserved.delete(entry)
     this.#count--
     this.#bytes -= entry.size
     if (entry.stored) this.#store.remove(entry.sequence)
@@ -157,13 +162,13 @@ export class Queue {
   /** The session has ended: nothing leaves or is written any more. Returns the sequence numbers that lie in the store. */
   abandon(): number[] {
     const stored: number[] = []
-    for (let i = this.#head; i < this.#waiting.length; i++) {
-      const entry = this.#waiting[i]
+    for (const entry of [...this.#reserved, ...this.#waiting.slice(this.#head)]) {
       if (entry === undefined) continue
       if (entry.stored) stored.push(entry.sequence)
       entry.finished = true
       entry.onFinished?.()
     }
+    this.#reserved.clear()
     this.#waiting = []
     this.#head = this.#count = this.#bytes = 0
     return stored

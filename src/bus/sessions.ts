@@ -1,10 +1,8 @@
 // Who has a session, until when, with which subscriptions, queue and will (MQTT 5, 4.1).
 import type { Clock } from '../model/clock.ts'
-import { Failure } from '../model/failure.ts'
 import type { IncomingMessage } from '../model/message.ts'
 import type { Meter } from '../model/meter.ts'
 import type { Principal } from '../model/principal.ts'
-import { printable } from '../model/printable.ts'
 import { parseFilter } from '../model/topic.ts'
 import type { Operation, Store } from '../store/store.ts'
 import { Alarm } from './alarm.ts'
@@ -13,6 +11,7 @@ import type { Judging } from './judging.ts'
 import { PREFIX, queueKey, receivedKey, splitKey, subscriptionKey, willKey } from './keys.ts'
 import type { Router } from './router.ts'
 import { type Link, NEVER, Session, type SessionLimits, type Will } from './session.ts'
+import { SessionOwners, type SessionOwnersLimits } from './session-owners.ts'
 import {
   deleteSession,
   putRelease,
@@ -26,12 +25,7 @@ import {
 } from './session-records.ts'
 import { Subscription } from './subscription.ts'
 
-export interface SessionsLimits extends SessionLimits {
-  /** Sessions of one owner that outlive their connection. */
-  readonly sessionsPerOwner: number
-  /** The same for all who are anonymous together. */
-  readonly anonymousSessions: number
-}
+export interface SessionsLimits extends SessionLimits, SessionOwnersLimits {}
 
 export interface SessionRequest {
   readonly id: string
@@ -68,12 +62,12 @@ export class Sessions {
   readonly #clock: Clock
   readonly #byId = new Map<string, Session>()
   readonly #alarms = new Map<Session, Alarm[]>()
-  /** Durable sessions by owner. */
-  readonly #owned = new Map<string, Set<Session>>()
+  readonly #owners: SessionOwners
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
     this.#clock = parts.judging.clock
+    this.#owners = new SessionOwners(parts.limits)
     parts.meter.gauge('latchkey_sessions', 'Sessions, online or not', () => this.#byId.size)
     parts.meter.gauge('latchkey_queued_messages', 'QoS 1 and 2 messages waiting or in flight', () => {
       let count = 0
@@ -99,7 +93,7 @@ export class Sessions {
       const { principal, ...record } = readSession(entry)
       const session = this.#create(splitKey(entry.key, PREFIX.session).id, principal)
       Object.assign(session, record, { durable: true, onDisk: true })
-      this.#own(session)
+      this.#owners.add(session)
     }
     const each = async (prefix: string, restore: (session: Session, rest: string, entry: EntryOf) => void) => {
       for await (const entry of store.list(prefix)) {
@@ -151,14 +145,14 @@ export class Sessions {
     this.#byId.get(id)?.link?.end('taken-over')
     const older = this.#byId.get(id)
     const resumed = older !== undefined && !cleanStart && older.belongsTo(principal) ? older : undefined
-    if (expiry > 0 && !resumed?.durable) this.#checkQuota(principal, older)
+    if (expiry > 0 && !resumed?.durable) this.#owners.checkRoom(principal, older)
     if (older !== undefined && resumed === undefined) this.#end(older)
     const session = resumed ?? this.#create(id, principal)
     session.holdBy(principal)
     this.#disarm(session)
     Object.assign(session, { link, expiry, durable: expiry > 0, endsAt: null, will, willAt: null })
-    if (session.durable) this.#own(session)
-    else this.#disown(session)
+    if (session.durable) this.#owners.add(session)
+    else this.#owners.remove(session)
     return { session, present: resumed !== undefined, stored: this.#storeOpened(session) }
   }
 
@@ -261,7 +255,7 @@ export class Sessions {
     this.#disarm(session)
     session.ended = true
     this.#byId.delete(session.id)
-    this.#disown(session)
+    this.#owners.remove(session)
     const queued = session.queue.abandon()
     if (session.onDisk) {
       const entries = queued.map(sequence => ({ del: queueKey(session.id, sequence) }))
@@ -296,36 +290,6 @@ export class Sessions {
     if (!session.received.delete(packet) || !session.onDisk) return null
     return this.#parts.journal.write([{ del: receivedKey(session.id, packet) }])
   }
-
-  // --- owners ---------------------------------------------------------------------------------------------------------------
-
-  #checkQuota(principal: Principal, replaced: Session | undefined): void {
-    const { kind, id } = principal.subject
-    const setting = kind === 'anonymous' ? 'anonymousSessions' : 'sessionsPerOwner'
-    const owned = this.#owned.get(ownerOf(principal))
-    const count = (owned?.size ?? 0) - (replaced !== undefined && owned?.has(replaced) ? 1 : 0)
-    if (count < this.#parts.limits[setting]) return
-    throw new Failure(
-      'quota-exceeded',
-      `${printable(id)} has ${count} sessions that outlive their connection, which is limits.${setting}; let some expire, or raise it.`,
-    )
-  }
-
-  #own(session: Session): void {
-    const owner = ownerOf(session.principal)
-    const owned = this.#owned.get(owner)
-    if (owned === undefined) this.#owned.set(owner, new Set([session]))
-    else owned.add(session)
-  }
-
-  #disown(session: Session): void {
-    const owner = ownerOf(session.principal)
-    const owned = this.#owned.get(owner)
-    owned?.delete(session)
-    if (owned?.size === 0) this.#owned.delete(owner)
-  }
 }
 
 type EntryOf = Parameters<typeof readSubscription>[0]
-
-const ownerOf = ({ subject }: Principal): string => `${subject.kind} ${subject.id}`

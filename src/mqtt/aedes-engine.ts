@@ -5,11 +5,12 @@
 //   broker.registerClient                   would keep clients that leave while they are being admitted
 // Aedes sees numbers for client identifiers and opaque names for filters, never a topic: it keeps them as keys of plain
 // objects, so `constructor` or `__proto__` would crash it, and its syntax checks are wrong in both directions.
-import { EventEmitter } from 'node:events'
+import type { EventEmitter } from 'node:events'
 import { type Duplex, Readable } from 'node:stream'
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
 import { FAILURES, Failure, type FailureCode } from '../model/failure.ts'
 import { EMPTY, encodeAcknowledgement } from './encode.ts'
+import { EngineStream } from './engine-stream.ts'
 import type { ConnectPacket } from './packets.ts'
 import type { Accepted, EngineSession, EngineSide, GrantedName, SessionEngine } from './session-engine.ts'
 
@@ -165,54 +166,6 @@ class AedesSession implements EngineSession {
 
 let nextNumber = 1
 const opaque = (name: string): string => `~${Buffer.from(name).toString('base64url')}`
-
-/** What Aedes takes for a socket. Bytes that it writes before CONNACK are dropped: CONNACK is ours. */
-class EngineStream extends EventEmitter {
-  readonly side: EngineSide
-  readonly writable = true
-  readonly readable = true
-  destroyed = false
-  #writes = false
-
-  constructor(side: EngineSide) {
-    super()
-    this.side = side
-  }
-
-  connack(): void {
-    this.#writes = true
-    this.side.connack()
-  }
-
-  write(bytes: Buffer | string): boolean {
-    if (this.#writes) this.side.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
-    return true
-  }
-
-  withoutWriting(act: () => void): void {
-    this.#writes = false
-    act()
-    this.#writes = true
-  }
-
-  read(): null {
-    return null
-  }
-
-  end(): void {
-    this.destroy()
-  }
-
-  destroy(error?: Error): void {
-    if (!this.destroyed) this.side.failed(error ?? new Failure('internal', 'The session engine closed a connection.'))
-  }
-
-  close(): void {
-    if (this.destroyed) return
-    this.destroyed = true
-    this.emit('close')
-  }
-}
 
 const streamOf = (client: Client): EngineStream => client.conn as unknown as EngineStream
 

@@ -7,8 +7,10 @@ import type { MqttLimits } from './limits.ts'
 import type { ConnectPacket } from './packets.ts'
 import type { PeerSocket } from './peer-socket.ts'
 
+type Channel = Pick<PeerSocket, 'transport' | 'address' | 'certificates' | 'pskIdentity'>
+
 /** Everything that the channel and the packet show of the peer. */
-export function evidenceOf(peer: PeerSocket, { clientId, username, password }: ConnectPacket): Evidence {
+export function evidenceOf(peer: Channel, { clientId, username, password }: ConnectPacket): Evidence {
   const { transport, address, certificates, pskIdentity } = peer
   return { transport, address, clientId, certificates, pskIdentity, username, password }
 }

@@ -6,12 +6,15 @@ import { encodeAuth } from './encode.ts'
 import { type AuthPacket, REASON } from './packets.ts'
 import { violation } from './property-table.ts'
 
+/** What the conversation needs of a connection. */
+type Line = Pick<Connection, 'push' | 'hold' | 'release'>
+
 export class EnhancedAuthentication {
   readonly #method: string
-  readonly #connection: Connection
+  readonly #connection: Line
   #answer: ((data: Buffer | null) => void) | null = null
 
-  constructor(method: string, connection: Connection) {
+  constructor(method: string, connection: Line) {
     this.#method = method
     this.#connection = connection
   }

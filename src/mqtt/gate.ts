@@ -1,6 +1,6 @@
 // The life of one MQTT connection, and the rules every packet meets before the session engine sees it.
 import type { Session } from '../bus/session.ts'
-import { asFailure, FAILURES, type FailureCode } from '../model/failure.ts'
+import { asFailure, type FailureCode } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
@@ -8,10 +8,11 @@ import { connackProperties, deliveryTerms, evidenceOf } from './connect-terms.ts
 import { Connection, type Peer } from './connection.ts'
 import { decodePacket } from './decode.ts'
 import { Delivery } from './delivery.ts'
-import { encodeConnack, encodeDisconnect } from './encode.ts'
+import { encodeConnack } from './encode.ts'
 import { EnhancedAuthentication } from './enhanced-authentication.ts'
 import { FastPath } from './fast-path.ts'
 import type { GateContext, SessionEvent } from './gate-context.ts'
+import { goodbye } from './goodbye.ts'
 import { IncomingPublishes } from './incoming-publishes.ts'
 import { type Opener, Opening } from './opening.ts'
 import type { ClientPacket, ConnectPacket, DisconnectPacket, Qos } from './packets.ts'
@@ -48,11 +49,6 @@ const SILENCED: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'certificate-untrusted',
   'superseded',
 ])
-
-/** DISCONNECT knows fewer reason codes than CONNACK (MQTT 5, 3.14.2.1), and the other way round (MQTT 5, 3.2.2.2). */
-const NOT_IN_DISCONNECT: ReadonlySet<number> = new Set([0x84, 0x85, 0x86, 0x88, 0x8a, 0x8c])
-const NOT_IN_CONNACK: ReadonlySet<number> = new Set([0x8b, 0x8d, 0x8e, 0x8f, 0x93, 0x94])
-const UNSPECIFIED = 0x80
 
 export class Gate implements Peer, EngineSide, Opener {
   /** Of the connection: stands in every log line and audit event about it. */
@@ -108,6 +104,11 @@ export class Gate implements Peer, EngineSide, Opener {
     if (this.#traffic === null) {
       if (now - this.since > connectTimeout * 1000) this.end('connect-timeout')
     } else if (keepAlive > 0 && now - this.#connection.lastSeen > keepAlive * 1500) this.end('keep-alive') // [MQTT-3.1.2-22]
+  }
+
+  /** Counts silence from now on. */
+  startTimeAt(now: number): void {
+    this.#connection.lastSeen = now
   }
 
   // --- packets --------------------------------------------------------------------------------------------------------------
@@ -200,7 +201,8 @@ export class Gate implements Peer, EngineSide, Opener {
   end(failure: FailureCode): void {
     if (this.#ended) return
     if (SILENCED.has(failure)) this.#keepWill = false
-    this.#connection.cut(this.#goodbye(failure))
+    const version = this.#connect?.version ?? null
+    this.#connection.cut(goodbye(failure, version, this.#traffic !== null))
     this.#leave(failure)
   }
 
@@ -215,17 +217,6 @@ export class Gate implements Peer, EngineSide, Opener {
 
   gone(): void {
     if (!this.#ended) this.#leave(null)
-  }
-
-  /** [MQTT-4.13.1-1]. No reason string: what a stranger may know is in the code. */
-  #goodbye(failure: FailureCode): Buffer | null {
-    const { mqtt3, mqtt5 } = FAILURES[failure]
-    const connect = this.#connect
-    if (failure === 'protocol-version') return encodeConnack(4, mqtt3, false)
-    if (connect === null) return null
-    if (connect.version !== 5) return this.#traffic === null ? encodeConnack(connect.version, mqtt3, false) : null
-    if (this.#traffic !== null) return encodeDisconnect(NOT_IN_DISCONNECT.has(mqtt5) ? UNSPECIFIED : mqtt5)
-    return encodeConnack(5, NOT_IN_CONNACK.has(mqtt5) ? UNSPECIFIED : mqtt5, false)
   }
 
   #leave(failure: FailureCode | null): void {

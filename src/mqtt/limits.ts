@@ -14,6 +14,8 @@ export interface MqttLimits extends ConnectionLimits {
   readonly topicAliasMaximum: number
   /** Seconds from the open connection to an accepted CONNECT. */
   readonly connectTimeout: number
+  /** Filters of one SUBSCRIBE that are judged; the rest of them is refused. */
+  readonly filtersPerPacket: number
   /** Messages of one client inside the engine before its socket is paused. */
   readonly outstanding: number
   /** Milliseconds between two looks at who was silent for too long. */
@@ -33,6 +35,7 @@ export const MQTT_LIMITS: MqttLimits = {
   halfOpenMaximum: 10_000,
   topicAliasMaximum: 10,
   connectTimeout: 10,
+  filtersPerPacket: 1000,
   outstanding: 512,
   sweepInterval: 500,
 }

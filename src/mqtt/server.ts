@@ -41,6 +41,9 @@ export interface ListenOptions {
   readonly origins?: readonly string[]
 }
 
+/** Milliseconds that may lie between two sweeps of a running process, with some to spare. */
+const LONGEST_SWEEP = 30_000
+
 export class MqttServer {
   readonly #parts: MqttServerParts
   readonly #engine: SessionEngine
@@ -57,9 +60,16 @@ export class MqttServer {
     this.#admission = new Admission(limits, parts.clock, parts.meter)
     const { authenticator: door } = parts
     this.#context = { ...parts, door, engine, limits, turn: new WriteTurn() }
+    let before = parts.clock.now()
     this.#sweep = setInterval(() => {
       const now = parts.clock.now()
-      for (const gate of this.#gates) gate.sweep(now)
+      // The clock was set, or the machine slept: nobody has been silent for that.
+      const jumped = Math.abs(now - before) > LONGEST_SWEEP
+      before = now
+      for (const gate of this.#gates) {
+        if (jumped) gate.startTimeAt(now)
+        else gate.sweep(now)
+      }
     }, limits.sweepInterval)
   }
 

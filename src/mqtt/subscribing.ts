@@ -2,11 +2,12 @@
 import type { Bus } from '../bus/bus.ts'
 import type { Session } from '../bus/session.ts'
 import type { Subscription } from '../bus/subscription.ts'
-import { FAILURES, Failure } from '../model/failure.ts'
+import { FAILURES, Failure, type FailureCode } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
 import { parseFilter } from '../model/topic.ts'
 import { malformed } from './byte-reader.ts'
 import type { Connection } from './connection.ts'
+import type { MqttLimits } from './limits.ts'
 import type { ProtocolVersion, SubscribePacket, SubscriptionRequest, UnsubscribePacket } from './packets.ts'
 import { violation } from './property-table.ts'
 import type { EngineSession, GrantedName } from './session-engine.ts'
@@ -16,6 +17,7 @@ export interface SubscribingParts {
   readonly session: Session
   readonly connection: Connection
   readonly engine: EngineSession
+  readonly limits: MqttLimits
   readonly version: ProtocolVersion
 }
 
@@ -45,9 +47,13 @@ export class Subscribing {
   }
 
   async #subscribe({ packetId, subscriptions, properties }: SubscribePacket): Promise<void> {
-    const { bus, session, connection, engine } = this.#parts
+    const { bus, session, connection, engine, limits } = this.#parts
     const wantRetained: Subscription[] = []
-    const granted = subscriptions.map(request => this.#grant(request, properties.subscriptionIdentifier, wantRetained))
+    const granted = subscriptions.map((request, i) =>
+      i < limits.filtersPerPacket
+        ? this.#grant(request, properties.subscriptionIdentifier, wantRetained)
+        : this.#refuse(request.name, 'quota-exceeded'),
+    )
     await bus.storeSubscriptions(
       session,
       granted.filter(({ code }) => code < FAILED).map(({ name }) => name),
@@ -59,16 +65,20 @@ export class Subscribing {
   }
 
   #grant(request: SubscriptionRequest, identifier: number | undefined, wantRetained: Subscription[]): GrantedName {
-    const { bus, session, version } = this.#parts
+    const { bus, session } = this.#parts
     const { name, qos, noLocal, retainAsPublished, retainHandling } = request
     const options = { qos, noLocal, retainAsPublished, identifier: identifier ?? null }
     const granted = bus.subscribe(session, name, options)
-    if (granted.failure !== null) return { name, code: version === 5 ? FAILURES[granted.failure].mqtt5 : FAILED }
+    if (granted.failure !== null) return this.#refuse(name, granted.failure)
     const { subscription, isNew } = granted
     // (MQTT 5, 3.8.3.1); a shared subscription gets none (MQTT 5, 4.8.2)
     if (subscription.group === null && (retainHandling === 0 || (retainHandling === 1 && isNew)))
       wantRetained.push(subscription)
     return { name, code: subscription.qos }
+  }
+
+  #refuse(name: string, failure: FailureCode): GrantedName {
+    return { name, code: this.#parts.version === 5 ? FAILURES[failure].mqtt5 : FAILED }
   }
 
   async #unsubscribe({ packetId, names }: UnsubscribePacket): Promise<void> {

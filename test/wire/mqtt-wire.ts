@@ -41,6 +41,7 @@ export class MqttWire {
     this.version = version
     stream.on('data', (bytes: Buffer) => this.#received(bytes))
     stream.on('error', () => {})
+    stream.on('end', () => stream.end())
     stream.on('close', () => {
       this.isClosed = true
       this.#wake()

@@ -55,6 +55,32 @@ describe('sessions', () => {
     expect(await stored.keys()).toEqual([])
   })
 
+  test('a clean start that lasts is a new session, after a restart too', async () => {
+    const { session, link } = await stored.connect('d1', { expiry: 60 })
+    await stored.subscribe(session, 'old')
+    link.leave()
+    await stored.publish('old', 'old')
+    const again = await stored.connect('d1', { cleanStart: true, expiry: 60 })
+    await stored.subscribe(again.session, 'new')
+    again.link.leave()
+    await stored.publish('new', 'new')
+    await stored.restart()
+    const third = await stored.connect('d1', { expiry: 60 })
+    expect([...third.session.subscriptions.keys()]).toEqual(['new'])
+    expect(third.receiver.payloads).toEqual(['new'])
+  })
+
+  test('a session that ends while a message for it is being written leaves nothing behind', async () => {
+    const { session } = await stored.connect('d1', { expiry: 60 })
+    await stored.subscribe(session, 'a')
+    const publishing = stored.publish('a', 'x', { qos: 2 })
+    const again = await stored.connect('d1', { cleanStart: true, expiry: 0 })
+    await publishing
+    again.link.leave()
+    await stored.restart()
+    expect(await stored.keys()).toEqual([])
+  })
+
   test('a session that turns transient leaves nothing on disk when it ends', async () => {
     const { session, link } = await stored.connect('d1', { expiry: 60 })
     await stored.subscribe(session, 'a/#')

@@ -1,0 +1,143 @@
+// A message's way through the bus: route, store what must survive, then acknowledge and deliver.
+import type { Meter } from '../model/meter.ts'
+import type { Operation } from '../store/store.ts'
+import type { EntryWrite, Journal } from './journal.ts'
+import type { Message } from './message.ts'
+import type { QueueEntry } from './queue.ts'
+import type { Retained } from './retained.ts'
+import type { Route, Target } from './route.ts'
+import type { Router } from './router.ts'
+import type { Session } from './session.ts'
+import { putEntry, putReceived } from './session-records.ts'
+
+/** A QoS 2 message's way in: its identifier is remembered together with the message. */
+export interface IncomingExchange {
+  readonly session: Session
+  readonly packet: number
+}
+
+export interface AcceptanceParts {
+  readonly router: Router
+  readonly retained: Retained
+  readonly journal: Journal
+  readonly meter: Meter
+}
+
+export class Acceptance {
+  readonly #parts: AcceptanceParts
+
+  constructor(parts: AcceptanceParts) {
+    this.#parts = parts
+  }
+
+  /** See `Bus.accept`. */
+  accept(message: Message, exchange: IncomingExchange | null = null): Promise<void> | null {
+    const writes: Writes = []
+    if (message.retain) {
+      this.#parts.retained.checkRoom(message)
+      writes.push(this.#parts.retained.set(message))
+    }
+    const copies = this.#copies(message, this.#parts.router.route(message.topic), writes)
+    if (exchange !== null) {
+      const { session, packet } = exchange
+      session.received.add(packet)
+      if (session.durable) writes.push(putReceived(session.id, packet))
+    }
+    if (writes.length === 0) {
+      deliver(message, copies)
+      return null
+    }
+    const stored = this.#parts.journal.write(writes)
+    if (message.qos === 2) return this.#deliverOnceStored(stored, message, copies, exchange)
+    // QoS 1 may arrive twice, so its receivers need not wait; if all acknowledge first, nothing is written.
+    const safe = message.retain ? stored : finishedOr(stored, copies)
+    deliver(message, copies)
+    if (message.qos === 1) return safe
+    safe.catch(() => {})
+    return null
+  }
+
+  async #deliverOnceStored(
+    stored: Promise<void>,
+    message: Message,
+    copies: readonly Copy[],
+    exchange: IncomingExchange | null,
+  ): Promise<void> {
+    try {
+      await stored
+    } catch (error) {
+      exchange?.session.received.delete(exchange.packet)
+      for (const { target, entry } of copies) if (entry !== null) target.session.queue.finish(entry)
+      throw error
+    }
+    deliver(message, copies)
+  }
+
+  #copies(message: Message, route: Route, writes: Writes): Copy[] {
+    const copies: Copy[] = []
+    for (const each of route.targets) {
+      const target = each.for(message)
+      if (target?.mayHave(message)) this.#copy(message, target, route.epoch, copies, writes)
+    }
+    for (const group of route.groups) {
+      const target = group.pick(message)
+      if (target !== null) this.#copy(message, target, route.epoch, copies, writes)
+    }
+    return copies
+  }
+
+  #copy(message: Message, target: Target, epoch: number, copies: Copy[], writes: Writes): void {
+    const { session } = target
+    const qos = target.qosOf(message)
+    if (qos === 0) copies.push({ target, entry: null })
+    else if (session.queue.isFull) this.#dropped('queue-full')
+    else {
+      const delivery = { ...target.deliver(message), qos }
+      const entry = session.queue.reserve(message, delivery, session.durable, target.permittedAt(epoch))
+      if (session.durable) writes.push(putEntry(session.id, entry))
+      message.keep()
+      copies.push({ target, entry })
+    }
+  }
+
+  #dropped(reason: 'queue-full'): void {
+    this.#parts.meter.count('latchkey_messages_dropped_total', { reason })
+  }
+}
+
+type Writes = (Operation | EntryWrite)[]
+
+interface Copy {
+  readonly target: Target
+  /** null for QoS 0. */
+  readonly entry: QueueEntry | null
+}
+
+function deliver(message: Message, copies: readonly Copy[]): void {
+  for (const { target, entry } of copies) {
+    if (entry === null) target.session.receiver?.send(message, target.deliver(message))
+    else addAll(target.session, [entry])
+  }
+}
+
+export function addAll(session: Session, entries: readonly QueueEntry[]): void {
+  if (session.ended) return // it has let go of them
+  for (const entry of entries) session.queue.add(entry)
+  session.receiver?.queued()
+}
+
+/** Resolves when every durable copy has reached its receiver or the store, whichever is first. */
+function finishedOr(stored: Promise<void>, copies: readonly Copy[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let open = 0
+    const onFinished = () => {
+      if (--open === 0) resolve()
+    }
+    for (const { entry } of copies) {
+      if (!entry?.durable) continue
+      open++
+      entry.onFinished = onFinished
+    }
+    stored.then(resolve, reject)
+  })
+}

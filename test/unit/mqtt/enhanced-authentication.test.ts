@@ -1,0 +1,83 @@
+// The AUTH conversation (MQTT 5, 4.12), with a method that asks a number of questions.
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Exchange } from '../../../src/auth/authenticator.ts'
+import { EnhancedAuthentication } from '../../../src/mqtt/enhanced-authentication.ts'
+import type { AuthPacket } from '../../../src/mqtt/packets.ts'
+import { principal } from '../bus/surroundings.ts'
+
+/** What the conversation needs of a connection. */
+class Line {
+  readonly sent: Buffer[] = []
+  isHolding = true
+
+  push(bytes: Buffer): void {
+    this.sent.push(bytes)
+  }
+
+  hold(): void {
+    this.isHolding = true
+  }
+
+  release(): void {
+    this.isHolding = false
+  }
+}
+
+const somebody = principal('d1')
+const asking = (questions: number, heard: (string | null)[]): Exchange => ({
+  async step(data) {
+    heard.push(data === null ? null : data.toString())
+    if (heard.length <= questions) return { state: 'continue', data: Buffer.from(`question ${heard.length}`) }
+    return { state: 'done', data: null, principal: somebody }
+  },
+})
+const answer = (text: string, method = 'm', reason = 0x18): AuthPacket => ({
+  type: 'auth',
+  reason,
+  properties: { authenticationMethod: method, authenticationData: Buffer.from(text) },
+})
+
+describe('enhanced authentication', () => {
+  let line: Line
+  let conversation: EnhancedAuthentication
+  beforeEach(() => {
+    line = new Line()
+    conversation = new EnhancedAuthentication('m', line)
+  })
+
+  test('goes on until the method is done; each question opens the line for one answer', async () => {
+    const heard: (string | null)[] = []
+    const result = conversation.run(asking(2, heard), Buffer.from('hello'))
+    for (const text of ['one', 'two']) {
+      await expect.poll(() => line.isHolding).toBe(false)
+      conversation.received(answer(text))
+      expect(line.isHolding).toBe(true)
+    }
+    await expect(result).resolves.toBe(somebody)
+    expect(heard).toEqual(['hello', 'one', 'two'])
+    expect(line.sent.map(bytes => bytes.includes('question'))).toEqual([true, true])
+  })
+
+  test('a method that needs no answer asks none', async () => {
+    await expect(conversation.run(asking(0, []), null)).resolves.toBe(somebody)
+    expect(line.sent).toEqual([])
+  })
+
+  test.each([
+    ['before a question', async () => answer('x')],
+    ['for another method', async () => answer('x', 'other')],
+    ['with another reason', async () => answer('x', 'm', 0x19)],
+  ])('an answer %s is a protocol error', async (name, make) => {
+    if (name !== 'before a question') {
+      conversation.run(asking(1, []), null)
+      await expect.poll(() => line.isHolding).toBe(false)
+    }
+    const packet = await make()
+    expect(() => conversation.received(packet)).toThrow(expect.objectContaining({ code: 'protocol-error' }))
+  })
+
+  test('a refusal of the method is the refusal of the connection', async () => {
+    const refusing: Exchange = { step: () => Promise.reject(new Error('no')) }
+    await expect(conversation.run(refusing, null)).rejects.toThrow('no')
+  })
+})
