@@ -21,7 +21,6 @@ attacks(
     { name: 'under the own id, which the registry does not give', attempt: asking('thief/1') },
     { name: 'that begins like the own one', attempt: asking('thief2') },
     { name: 'in another case', attempt: asking('THIEF') },
-    { name: 'with a dot segment', attempt: asking('tree/../victim', 'tree') },
     { name: 'of the own gateway', attempt: asking('hub', 'leaf') },
     { name: "of another gateway's child", attempt: asking('leaf', 'tree') },
     { name: 'of a service', attempt: asking('dashboard') },
@@ -49,7 +48,7 @@ attacks(
 
 attacks(
   "an anonymous client with a device's client id",
-  ['victim', 'victim/1', 'dashboard'].map(clientId => ({
+  ['victim', 'dashboard'].map(clientId => ({
     name: clientId,
     attempt: (broker: TestBroker) => isAdmitted(broker, clientId, { listener: 'mqtt' }),
   })),
@@ -58,8 +57,6 @@ attacks(
     prepare: async broker => {
       await broker.device('victim')
       await broker.api('POST', '/v1/clients', { id: 'dashboard', roles: ['reader'] })
-      if (!(await isAdmitted(broker, 'somebody', { listener: 'mqtt' })))
-        throw new Error('the anonymous should come in under names of nobody')
     },
   },
 )
