@@ -1,5 +1,6 @@
-import { link, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { link, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Random } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
 
@@ -22,7 +23,7 @@ const ATTEMPTS = 20
 
 /** True for the lock itself and for what a process that died while taking it may have left. */
 export function isLockFile(name: string): boolean {
-  return name === LOCK || /^lock\.\d+\.[0-9a-f]+$/.test(name)
+  return name === LOCK || /^lock\.(?:\d+|over)\.[0-9a-f]+$/.test(name)
 }
 
 /**
@@ -35,18 +36,9 @@ export async function lockDirectory(directory: string, random: Random): Promise<
   const text = JSON.stringify({ pid: process.pid, started: await startOf(process.pid), boot: await bootId(), nonce })
   const own = join(directory, `${LOCK}.${process.pid}.${nonce}`)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    // The lock appears with its content in one step, so whoever finds it can read it.
-    await writeFile(own, text, { mode: 0o600 })
-    try {
-      await link(own, path)
+    if (await appears(path, own, text)) {
       await removeLeftovers(directory)
       return { release: () => release(path, text) }
-    } catch (error) {
-      if (!isCode(error, 'EEXIST')) {
-        throw new Failure('store-failed', `${directory} cannot be locked: ${String(error)}`, { cause: error })
-      }
-    } finally {
-      await unlinkIfThere(own)
     }
     const found = await readIfThere(path)
     if (found === undefined) continue
@@ -57,7 +49,7 @@ export async function lockDirectory(directory: string, random: Random): Promise<
         `${directory} is open in process ${holder.pid}: stop it, or talk to it over HTTP`,
       )
     }
-    await takeAway(path, own, found)
+    await takeAway(path, found, own, text)
   }
   throw new Failure(
     'store-locked',
@@ -65,15 +57,36 @@ export async function lockDirectory(directory: string, random: Random): Promise<
   )
 }
 
-/** Moves the dead lock aside. Was another process faster and its live lock is what we moved, it is put back. */
-async function takeAway(path: string, aside: string, expected: string): Promise<void> {
+/**
+ * Removes a dead lock. Whoever holds the guard named after its content is the only one who may, so a live lock that was
+ * put in its place meanwhile is never taken. A guard whose holder died is itself a dead lock.
+ */
+async function takeAway(path: string, expected: string, own: string, text: string): Promise<void> {
+  const guard = join(dirname(path), `${LOCK}.over.${createHash('sha256').update(expected).digest('hex').slice(0, 32)}`)
+  if (!(await appears(guard, own, text))) {
+    const other = await readIfThere(guard)
+    const holder = other === undefined ? null : parse(other)
+    if (other !== undefined && (holder === null || !(await lives(holder)))) await takeAway(guard, other, own, text)
+    return
+  }
   try {
-    await rename(path, aside)
-    if ((await readFile(aside, 'utf8')) !== expected) await link(aside, path)
-  } catch (error) {
-    if (!isCode(error, 'ENOENT') && !isCode(error, 'EEXIST')) throw error
+    if ((await readIfThere(path)) === expected) await unlinkIfThere(path)
   } finally {
-    await unlinkIfThere(aside)
+    await unlinkIfThere(guard)
+  }
+}
+
+/** Makes a file with its content in one step, so whoever finds it can read it; false when it is there already. */
+async function appears(path: string, own: string, text: string): Promise<boolean> {
+  await writeFile(own, text, { mode: 0o600 })
+  try {
+    await link(own, path)
+    return true
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return false
+    throw new Failure('store-failed', `${path} cannot be made: ${String(error)}`, { cause: error })
+  } finally {
+    await unlinkIfThere(own)
   }
 }
 
@@ -84,7 +97,7 @@ async function release(path: string, text: string): Promise<void> {
 async function removeLeftovers(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const pid = Number(name.split('.')[1])
-    if (name !== LOCK && isLockFile(name) && pid !== process.pid && !isRunning(pid)) {
+    if (isLockFile(name) && Number.isInteger(pid) && pid !== process.pid && !isRunning(pid)) {
       await unlinkIfThere(join(directory, name))
     }
   }
