@@ -15,6 +15,11 @@ export interface Refusal {
   readonly exitCode: 1 | 2
 }
 
+/** The broker tells strangers nothing more; the audit trail does. */
+const STRANGER: ReadonlySet<string> = new Set(['unauthenticated', 'invalid_client'])
+const SHOWN_WAS_REFUSED =
+  'The token or secret is wrong, spent, expired or revoked; on the broker `latchkey audit list` tells which.'
+
 export function refusalOf(error: unknown): Refusal {
   const nothing = { advice: null, location: null, requestId: null }
   if (error instanceof Misuse) return { ...nothing, code: 'misuse', message: error.message, exitCode: 2 }
@@ -22,7 +27,8 @@ export function refusalOf(error: unknown): Refusal {
     const { code, detail, advice = null, location = null, requestId = null } = error
     // `body.id: ...` is the API's way to say which field; here it came from an argument.
     const message = detail.replace(/^body\./, '')
-    return { code, message, advice: advice === detail ? null : advice, location, requestId, exitCode: 1 }
+    const told = advice === detail ? null : (advice ?? (STRANGER.has(code) ? SHOWN_WAS_REFUSED : null))
+    return { code, message, advice: told, location, requestId, exitCode: 1 }
   }
   const failure = asFailure(error)
   const { code, message, row, location = null } = failure

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { LatchkeyClient } from '../../client/client.ts'
 import type { Configuration } from '../../config.ts'
 import type { Call, CommandRow, Outcome } from '../command.ts'
@@ -19,7 +20,7 @@ import {
   warn,
 } from '../health.ts'
 import { counted } from '../present.ts'
-import { placedMessage, refusalOf } from '../refusal.ts'
+import { placedMessage, type Refusal, refusalOf } from '../refusal.ts'
 import { readOperatorFile } from '../server.ts'
 import type { Paint } from '../terminal.ts'
 
@@ -43,9 +44,13 @@ async function run(call: Call): Promise<Outcome> {
   const running = await readOperatorFile(data).catch(() => null)
   const findings = [
     nodeVersion(process.versions.node),
-    await closedToOthers('data', data, '700'),
-    await vaultKey(configuration, call),
-    ...(running ? await examineRunning(running, configuration) : await examineStopped(configuration)),
+    ...((await isThere(data))
+      ? [
+          await closedToOthers('data', data, '700'),
+          await vaultKey(configuration, call),
+          ...(running ? await examineRunning(running, configuration) : await examineStopped(configuration)),
+        ]
+      : [fail('data', `${data} is not there`, `\`latchkey serve --data ${data}\` makes it; or name another --data`)]),
     ...(await Promise.all(
       listenersOf(configuration).map(({ name, host, port: number }) =>
         port(name, host, number, running && { root: running.ca ?? '' }),
@@ -61,6 +66,12 @@ async function run(call: Call): Promise<Outcome> {
     exitCode: worst ? 1 : 0,
   }
 }
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )
 
 async function vaultKey({ vault, data }: Configuration, { terminal }: Call): Promise<Finding> {
   if (terminal.environment.LATCHKEY_VAULT_KEY) return ok('vault key', 'comes from LATCHKEY_VAULT_KEY')
@@ -114,13 +125,13 @@ async function examineStopped({ data, vault }: Configuration): Promise<Finding[]
     }
   } catch (error) {
     const refusal = refusalOf(error)
-    return [
-      broker,
-      clock(now, newest, 0),
-      fail('store', placedMessage(refusal), refusal.advice ?? 'restore a backup, or choose another --data'),
-    ]
+    return [broker, clock(now, newest, 0), fail('store', placedMessage(refusal), mendStore(refusal))]
   }
 }
+
+/** `not-found`: the sentence says it; the catalogue's advice is about devices and the like. */
+const mendStore = ({ code, advice }: Refusal): string =>
+  code === 'not-found' ? 'or name another with --data' : (advice ?? 'restore a backup, or choose another --data')
 
 const trailFinding = (whole: boolean, records: number, reason: string | null): Finding =>
   whole

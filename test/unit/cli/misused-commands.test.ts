@@ -81,3 +81,16 @@ test('a broker that is not there is a refusal that says what to do', async () =>
   expect(stderr).toMatch(/127\.0\.0\.1:9 cannot be reached: ECONNREFUSED/)
   expect(stderr).toContain('latchkey serve')
 })
+
+test('doctor before the first start: one thing to mend, and how', async () => {
+  const { exitCode, stdout } = await latchkey(['doctor', '--data', join(folder, 'none'), '--json'])
+  expect(exitCode).toBe(1)
+  const about = JSON.parse(stdout).findings.filter(({ check }: { check: string }) => !/node|ports/.test(check))
+  expect(about).toMatchObject([{ check: 'data', verdict: 'fail', mend: expect.stringContaining('latchkey serve') }])
+})
+
+test('doctor on a folder that is not ours', async () => {
+  const { stdout } = await latchkey(['doctor', '--data', folder, '--json'])
+  const store = JSON.parse(stdout).findings.find(({ check }: { check: string }) => check === 'store')
+  expect(store).toMatchObject({ verdict: 'fail', mend: expect.stringContaining('--data') })
+})

@@ -130,6 +130,12 @@ test.each<[string, Error, number, string]>([
     1,
     'latchkey: a.yaml:3:5: unknown key',
   ],
+  [
+    'a token that the broker does not know: it says no more than that, the hint does',
+    new ApiError({ code: 'unauthenticated', status: 401, detail: 'Not authorized.' }),
+    1,
+    'latchkey: Not authorized.\n  The token or secret is wrong, spent, expired or revoked; on the broker `latchkey audit list`',
+  ],
   ['what nobody foresaw', new TypeError('x is not a function'), 1, '(internal)'],
   ['control characters', new Failure('not-found', 'no \u001b[31mdevice'), 1, 'no \\u001b[31mdevice'],
 ])('%s', async (_, error, exitCode, text) => {
