@@ -90,7 +90,7 @@ export class Opening implements Opened {
     if (this.#opener.isEnded) return
     const clientId = this.#chooseClientId(principal)
     this.#checkWill(principal)
-    const live = new AdmittedSession(this.#opener, principal, clientId, fresh => this.#session?.holdBy(fresh))
+    const live = new AdmittedSession(this.#opener, principal, clientId, fresh => this.#changed(fresh, clientId))
     this.#context.access.sessions.register(live)
     this.#live = live
     await this.#openSession(live.principal, clientId)
@@ -101,6 +101,12 @@ export class Opening implements Opened {
     if (this.#live !== null) this.#context.access.sessions.remove(this.#live)
     if (this.#session !== null)
       this.#context.bus.sessions.disconnect(this.#session, this.#opener, { expiry: this.expiry, keepWill })
+  }
+
+  /** A gateway on the id of a child that has left it goes too. */
+  #changed(principal: Principal, clientId: string): void {
+    if (this.#context.door.admitsClientId(principal, clientId)) this.#session?.holdBy(principal)
+    else this.#opener.end('client-id-not-yours')
   }
 
   /** MQTT 3.1 has no empty client identifier, 3.1.1 only with a clean session [MQTT-3.1.3-8]. */
