@@ -34,12 +34,24 @@ export class KeptDecision {
   #decision: Decision | null = null
   #rights: Rights | null = null
   #epoch = -1
+  /** A refusal that was seen by `permits` alone, and has still to be told. */
+  #untold: Decision | null = null
 
   constructor(request: Request) {
     this.#request = request
   }
 
+  /** Whether it is permitted. A refusal is the next answer of `of`, without being asked for again. */
+  permits(rights: Rights, judging: Judging): boolean {
+    const decision = this.of(rights, judging)
+    if (!decision.permit) this.#untold = decision
+    return decision.permit
+  }
+
   of(rights: Rights, judging: Judging): Decision {
+    const untold = this.#untold
+    this.#untold = null
+    if (untold !== null) return untold
     const kept = this.#decision
     if (kept?.permit && this.#rights === rights && stillHolds(this.#epoch, kept.until, judging)) return kept
     this.#epoch = judging.access.epoch

@@ -100,7 +100,7 @@ class AedesSession implements EngineSession {
     this.#client._parsingBatch = 0
     this.#client._nextBatch = error => {
       if (error) this.#stream.side.failed(error)
-      else done()
+      else this.#stream.guard(done)
     }
     this.#enter(packet)
     this.#client._nextBatch = () => {} // Aedes also calls it when it resumes reading
@@ -190,12 +190,24 @@ function optionsFor(sides: ReadonlyMap<string, EngineSide>): AedesOptions {
   }
 }
 
-/** MQTT 3 cannot say that a message is refused; then it is acknowledged and goes nowhere (MQTT 3.1.1, [MQTT-3.3.5-2]). */
+/**
+ * What MQTT 3 cannot say: then the message is acknowledged and goes nowhere (MQTT 3.1.1, [MQTT-3.3.5-2]). Whatever else
+ * goes wrong ends the connection, because an acknowledgement would be a promise.
+ */
+const UNSPOKEN: ReadonlySet<Accepted> = new Set<Accepted>([
+  'policy-denied',
+  'scope-denied',
+  'topic-reserved',
+  'quota-exceeded',
+])
+
 function authorize(packet: FedPublish, done: (error?: Error | null) => void): void {
   const { session, accept } = packet
   const settle = (refusal: Accepted) => {
-    if (refusal === null || !session.speaksReasons) done(null)
-    else session.refuse(packet, refusal, done)
+    if (refusal === null) done(null)
+    else if (session.speaksReasons) session.refuse(packet, refusal, done)
+    else if (UNSPOKEN.has(refusal)) done(null)
+    else session.failed(new Failure(refusal))
   }
   try {
     const accepted = accept()

@@ -78,7 +78,12 @@ export class Connection {
     })
     this.#stream.on('drain', () => {
       this.#setBacklog(this.#stream.writableLength)
-      if (!this.closed) peer.drained()
+      if (this.closed) return
+      try {
+        peer.drained()
+      } catch (error) {
+        peer.failed(error)
+      }
     })
     this.#stream.on('error', () => {})
     this.#stream.on('close', () => {
@@ -127,7 +132,8 @@ export class Connection {
     if (this.#stream.write(bytes)) return
     this.#setBacklog(this.#stream.writableLength)
     // It takes nothing, yet makes us answer.
-    if (this.#backlog > 2 * this.#limits.outQueueBytes) this.destroy()
+    if (this.#backlog > 2 * this.#limits.outQueueBytes)
+      this.#peer?.failed(new Failure('queue-full', 'The client takes nothing from its socket and goes on asking.'))
   }
 
   #gather(out: readonly Buffer[]): Buffer {
@@ -196,6 +202,15 @@ export class Connection {
     this.#flow()
   }
 
+  /** We do not read just now, so that silence says nothing about the peer. */
+  get isDeaf(): boolean {
+    return this.#paused || this.#isFull
+  }
+
+  get #isFull(): boolean {
+    return this.#held !== null && this.#held.length > this.#limits.heldBytes
+  }
+
   /** Stops reading for a while. */
   pause(): void {
     this.#paused = true
@@ -208,8 +223,7 @@ export class Connection {
   }
 
   #flow(): void {
-    const full = this.#held !== null && this.#held.length > this.#limits.heldBytes
-    if (!this.closed && (this.#paused || full)) this.#stream.pause()
+    if (!this.closed && this.isDeaf) this.#stream.pause()
     else this.#stream.resume()
   }
 

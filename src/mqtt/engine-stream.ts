@@ -17,7 +17,16 @@ export class EngineStream extends EventEmitter {
 
   connack(): void {
     this.#writes = true
-    this.side.connack()
+    this.guard(() => this.side.connack())
+  }
+
+  /** What goes wrong in our own callbacks ends this client, not the process. */
+  guard(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.side.failed(error)
+    }
   }
 
   write(bytes: Buffer | string): boolean {

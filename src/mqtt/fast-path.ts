@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { Message } from '../bus/message.ts'
 import type { Target } from '../bus/route.ts'
+import type { Meter } from '../model/meter.ts'
 import type { Connection } from './connection.ts'
 import { Delivery, LANES, laneOf, sharedFrame } from './delivery.ts'
 import { EMPTY, encodeAcknowledgement, encodePublish } from './encode.ts'
@@ -14,6 +15,7 @@ export class FastPath {
   readonly #topics: PublishTopics
   readonly #connection: Connection
   readonly #version: ProtocolVersion
+  readonly #meter: Meter
   /** The topic of the PUBLISH before: a publisher seldom changes it. */
   #topicBytes: Buffer = NO_TOPIC
   #topic: PublishTopic | null = null
@@ -23,10 +25,11 @@ export class FastPath {
   #to = 0
   #count = 0
 
-  constructor(topics: PublishTopics, connection: Connection, version: ProtocolVersion) {
+  constructor(topics: PublishTopics, connection: Connection, version: ProtocolVersion, meter: Meter) {
     this.#topics = topics
     this.#connection = connection
     this.#version = version
+    this.#meter = meter
   }
 
   /** QoS 0. Returns false when the packet needs the whole gate. */
@@ -35,7 +38,7 @@ export class FastPath {
     const topicEnd = topicAt + uint16(bytes, body)
     if (topicEnd > end || (this.#version === 5 && (topicEnd === end || bytes[topicEnd] !== 0))) return false
     const topic = this.#topicOf(bytes, topicAt, topicEnd)
-    if (!topic?.decide(0, false).permit) return false
+    if (!topic?.permits(0)) return false
     if (this.#bytes === null) {
       this.#bytes = bytes
       this.#from = at
@@ -54,7 +57,7 @@ export class FastPath {
     const payloadAt = topicEnd + (this.#version === 5 ? 3 : 2)
     if (payloadAt > end || (this.#version === 5 && bytes[topicEnd + 2] !== 0)) return false
     const topic = this.#topicOf(bytes, topicAt, topicEnd)
-    if (!topic?.decide(1, false).permit) return false
+    if (!topic?.permits(1)) return false
     const { route, name } = topic
     const packetId = uint16(bytes, topicEnd)
     if (packetId === 0 || route.durable || !route.plain) return false
@@ -64,7 +67,8 @@ export class FastPath {
       packetIdAt: topicEnd - at,
       message: lazily(() => this.#message(name, bytes.subarray(payloadAt, end), 1)),
     }
-    for (const target of route.targets) sendOne(target, frame)
+    for (const target of route.targets)
+      if (!sendOne(target, frame)) this.#meter.count('latchkey_messages_dropped_total', { reason: 'queue-full' })
     this.#connection.push(encodeAcknowledgement('puback', packetId, this.#version))
     return true
   }
@@ -132,19 +136,23 @@ interface Frame {
   message(): Message
 }
 
-/** One receiver's copy of a QoS 1 message: the publisher's bytes with another packet identifier, where that is enough. */
-function sendOne(target: Target, frame: Frame): void {
+/**
+ * One receiver's copy of a QoS 1 message: the publisher's bytes with another packet identifier, where that is enough.
+ * Returns false when its queue is full.
+ */
+function sendOne(target: Target, frame: Frame): boolean {
   const { receiver, queue } = target.session
   const qos = target.qos === 0 ? 0 : 1
-  if (receiver === null || !target.permits(qos, false)) return
+  if (receiver === null || !target.permits(qos, false)) return true
   if (qos === 0) {
     receiver.send(frame.message(), target.delivered)
-    return
+    return true
   }
   const delivery = receiver instanceof Delivery && receiver.lane !== null ? receiver : null
   const packetId = delivery?.takePacketId() ?? 0
   if (delivery === null || packetId === 0) {
-    if (!queue.isFull) queue.add(queue.reserve(frame.message().keep(), { ...PLAIN, qos: 1 }, false, -1))
+    if (queue.isFull) return false
+    queue.add(queue.reserve(frame.message().keep(), { ...PLAIN, qos: 1 }, false, -1))
     receiver.queued()
   } else if (laneOf(delivery.version) === laneOf(frame.version)) {
     const copy = Buffer.allocUnsafe(frame.bytes.length)
@@ -156,6 +164,7 @@ function sendOne(target: Target, frame: Frame): void {
     const how = { qos: 1, retain: false, dup: false, packetId, properties: EMPTY } as const
     delivery.connection.push(encodePublish({ ...how, version: delivery.version, topic, payload }))
   }
+  return true
 }
 
 function sendSingly(route: PublishTopic['route'], message: Message): void {

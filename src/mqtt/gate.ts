@@ -103,7 +103,8 @@ export class Gate implements Peer, EngineSide, Opener {
     const keepAlive = this.#opening?.keepAlive ?? 0
     if (this.#traffic === null) {
       if (now - this.since > connectTimeout * 1000) this.end('connect-timeout')
-    } else if (keepAlive > 0 && now - this.#connection.lastSeen > keepAlive * 1500) this.end('keep-alive') // [MQTT-3.1.2-22]
+    } else if (this.#connection.isDeaf) this.startTimeAt(now)
+    else if (keepAlive > 0 && now - this.#connection.lastSeen > keepAlive * 1500) this.end('keep-alive') // [MQTT-3.1.2-22]
   }
 
   /** Counts silence from now on. */
@@ -210,7 +211,7 @@ export class Gate implements Peer, EngineSide, Opener {
     if (this.#ended) return
     const failure = asFailure(error)
     if (failure.code === 'internal') this.#log.error({ err: error }, 'a packet could not be handled')
-    else this.#log.debug({ failure: failure.code, reason: failure.message }, 'connection refused')
+    else this.#log.debug({ failure: failure.code, reason: failure.message }, 'connection ended')
     this.#traffic?.fast.flush() // what came before was valid
     this.end(failure.code)
   }
@@ -280,7 +281,7 @@ export class Gate implements Peer, EngineSide, Opener {
     this.#traffic = {
       session,
       delivery,
-      fast: new FastPath(topics, connection, version),
+      fast: new FastPath(topics, connection, version, this.#context.meter),
       incoming: new IncomingPublishes(parts),
       subscribing: new Subscribing(parts),
     }

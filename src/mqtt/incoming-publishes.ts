@@ -25,7 +25,7 @@ export interface IncomingParts {
 export class IncomingPublishes {
   readonly #parts: IncomingParts
   readonly #aliases = new Map<number, string>()
-  /** Packet identifiers of the client's unfinished QoS 1 and 2 exchanges. */
+  /** Packet identifiers of this connection's unfinished QoS 1 and 2 exchanges: the window begins anew (MQTT 5, 4.9). */
   readonly #unfinished = new Set<number>()
   /** The acceptance before, by QoS, while it is not settled: acknowledgements keep the order of arrival. */
   readonly #before: { 1: Promise<Accepted> | null; 2: Promise<Accepted> | null } = { 1: null, 2: null }
@@ -33,7 +33,6 @@ export class IncomingPublishes {
 
   constructor(parts: IncomingParts) {
     this.#parts = parts
-    for (const packetId of parts.session.received) this.#unfinished.add(packetId)
   }
 
   /** Nothing of this client is inside the engine: a packet that goes past it overtakes none. */

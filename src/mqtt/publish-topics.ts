@@ -56,14 +56,23 @@ export class PublishTopic {
     this.#judging = judging
   }
 
+  /** For a first look: a refusal is asked for with `decide`, at once. */
+  permits(qos: 0 | 1): boolean {
+    return this.#kept(qos, false).permits(this.#session.rights, this.#judging)
+  }
+
   decide(qos: 0 | 1 | 2, retain: boolean): Decision {
+    return this.#kept(qos, retain).of(this.#session.rights, this.#judging)
+  }
+
+  #kept(qos: 0 | 1 | 2, retain: boolean): KeptDecision {
     const at = retain ? qos + 3 : qos
     let kept = this.#decisions[at]
     if (kept === undefined) {
       kept = new KeptDecision({ action: 'publish', target: this.name, qos, retain })
       this.#decisions[at] = kept
     }
-    return kept.of(this.#session.rights, this.#judging)
+    return kept
   }
 
   get route(): Route {

@@ -142,6 +142,18 @@ describe.each([4, 5] as const)('engine, version %i', version => {
     }
   })
 
+  test('a message that could not be stored is never acknowledged as if it were', async () => {
+    session.publish(
+      { qos: 1, packetId: 1 },
+      () => Promise.resolve<Accepted>('store-failed'),
+      () => {},
+    )
+    if (version === 4) {
+      await expect.poll(() => side.failures).toMatchObject([{ code: 'store-failed' }])
+      expect(side.packets).toEqual([])
+    } else await expect.poll(() => side.packets).toMatchObject([{ cmd: 'puback', reasonCode: 0x80 }])
+  })
+
   test('an acceptance that goes wrong ends the client, not the process', async () => {
     session.publish(
       { qos: 1, packetId: 1 },
