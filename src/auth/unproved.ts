@@ -4,12 +4,12 @@ import type { Evidence } from '../model/evidence.ts'
 import type { Subject } from '../model/principal.ts'
 import type { Registry } from '../registry/registry.ts'
 
-/** The registered subject that the evidence names first, or a device of no type by that name. */
+/** The registered subject that the evidence names first; else somebody without a record by that name, so that it stands. */
 export function believedSubject(evidence: Evidence, registry: Registry): Subject {
   const id = claimedName(evidence)
   return (
     registry.subjectOf(id) ?? {
-      kind: 'device',
+      kind: 'anonymous',
       id,
       type: null,
       groups: [],
