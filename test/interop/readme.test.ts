@@ -177,10 +177,11 @@ describe.skipIf(!(await canRun()))('on a fresh clone', () => {
   }
 
   let last: { readonly output: string } = { output: '' }
-  test.for(blocks.filter(block => !isTestCommand(block)))(
-    '$page:$line',
+  const inOrder = blocks.filter(block => !isTestCommand(block))
+  test.for(inOrder.map(block => [`${block.page}:${block.line}`, block] as const))(
+    '%s',
     { timeout: 120_000 },
-    async (block, { onTestFailed }) => {
+    async ([, block], { onTestFailed }) => {
       const { language, code, terminal, exit } = block
       onTestFailed(() => console.error([...open].map(([name, { output }]) => `--- ${name}\n${output}`).join('\n')))
       if (language === 'text') {
