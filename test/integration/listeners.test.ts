@@ -61,6 +61,7 @@ async function open(
     onPeer: peer => {
       peers.push(peer)
       peer.stream.write('hello')
+      peer.stream.once('data', () => peer.stream.write('again'))
       options.onPeer?.(peer)
       for (const wake of waiting.splice(0)) wake()
     },
@@ -107,6 +108,11 @@ async function tls(
     socket.once('data', () => resolve())
   })
   socket.on('error', () => {})
+  if (!options.session) {
+    // A ticket of TLS 1.3 may follow the first bytes; it has come when a question is answered.
+    socket.write('more')
+    await once(socket, 'data')
+  }
   return { socket, session: session ?? socket.getSession() }
 }
 
