@@ -51,6 +51,7 @@ describe('form and purpose', () => {
     ['another kind of URI', { uris: ['https://example.net/t1'] }],
     ['an empty identifier', { uris: ['urn:latchkey:device:'] }],
     ['a slash in the identifier', { uris: ['urn:latchkey:device:t1/x'] }],
+    ['a URI inside a DNS name', { uris: [], dns: ['x, URI:urn:latchkey:device:t1, y'] }],
     ['a smuggled second name', { uris: ['urn:latchkey:device:t2, URI:urn:latchkey:device:t1'] }],
   ])('%s names no device', async (_what, options) => {
     const certificate = await door.authority.device('t1', options)
@@ -92,9 +93,16 @@ describe('chain', () => {
 
   test('a device certificate is no authority', async () => {
     const device = await door.certificate('t1')
-    const trusting = await openDoor({ trust: { issuerOf: () => device.certificate } })
-    await trusting.device('t1')
-    expect(await trusting.refusal(showing(device))).toBe('certificate-untrusted')
+    const forged = await (await TestAuthority.from(device.pem, device.privateKeyPem)).device('t2')
+    const trusting = await openDoor({
+      trust: {
+        issuerOf: certificate =>
+          certificate.checkIssued(device.certificate) ? device.certificate : door.authority.certificate,
+      },
+    })
+    await trusting.device('t2')
+    await trusting.register('t2', forged)
+    expect(await trusting.refusal(showing(forged))).toBe('certificate-untrusted')
     await trusting.close()
   })
 
