@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import { errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
@@ -70,8 +70,9 @@ function readJson(part: string): Record<string, unknown> {
     const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return Object.assign(Object.create(null), value)
-  } catch (error) {
-    throw new Failure('token-invalid', 'The JWT is not base64url of JSON', { cause: error })
+  } catch {
+    // The parser's own error would quote what it read.
+    throw new Failure('token-invalid', 'The JWT is not base64url of JSON')
   }
   throw new Failure('token-invalid', 'The JWT does not hold JSON objects')
 }
@@ -81,15 +82,13 @@ export class TokenVerifier {
   readonly #options: TokenVerification
   readonly #verified: BoundedMap<string, VerifiedToken>
   readonly #deviceKeys: BoundedMap<string, IssuerKey>
-  /** Nobody has its private half: a token whose key is unknown costs as much as one with a wrong signature. */
-  readonly #decoy: IssuerKey
+  /** By algorithm; nobody has their private halves. */
+  readonly #decoys = decoyKeys()
 
   constructor(options: TokenVerification) {
     this.#options = options
     this.#verified = new BoundedMap(options.limits.tokenCacheEntries)
     this.#deviceKeys = new BoundedMap(options.limits.keyCacheEntries)
-    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    this.#decoy = { key: publicKey, algorithms: ['ES256'], audience: options.audience }
   }
 
   /**
@@ -99,9 +98,10 @@ export class TokenVerifier {
   async verify(token: UnverifiedToken, certificate: Buffer | null, trace: Trace): Promise<Proof> {
     trace.credentialKind = 'jwt-key'
     const signer = await this.#signerOf(token)
-    if (signer === null) {
-      await jwtVerify(token.text, this.#decoy.key, { algorithms: [...this.#decoy.algorithms] }).catch(() => {})
-      throw new Failure('token-invalid', 'The issuer of the JWT or its key is unknown')
+    if (signer === null || !signer.issuerKey.algorithms.includes(String(token.header.alg))) {
+      await this.#workInVain(token)
+      const known = signer === null ? 'Its issuer or its key is unknown' : 'Its key is not for its algorithm'
+      throw new Failure('token-invalid', `The JWT cannot be verified: ${known}`)
     }
     const claims = await this.#claims(token, signer)
     // From here on everything may have changed since the token was remembered.
@@ -113,6 +113,12 @@ export class TokenVerifier {
     return signer.record === null
       ? this.#accessTokenProof(token, claims, jti, trace)
       : this.#deviceProof(token, claims, jti, signer.record, trace)
+  }
+
+  /** Without a key for its algorithm a token costs as much as one with a wrong signature, so that names stay unknown. */
+  async #workInVain({ text, header: { alg } }: UnverifiedToken): Promise<void> {
+    const decoy = typeof alg === 'string' ? this.#decoys.get(alg) : undefined
+    if (decoy !== undefined) await jwtVerify(text, decoy, { algorithms: [String(alg)] }).catch(() => {})
   }
 
   /** null: nobody whom we know signed this. */
@@ -216,6 +222,19 @@ export class TokenVerifier {
     const why = whyUnusable(record, this.#options.clock.now())
     if (why !== null) throw new Failure(why, `The JWT of ${record.owner} hangs on credential ${record.id}: ${why}`)
   }
+}
+
+/** One key for each algorithm that the registry takes. */
+function decoyKeys(): ReadonlyMap<string, KeyObject> {
+  const modulus = randomBytes(256)
+  modulus.writeUInt8(0x80 | modulus.readUInt8(0), 0)
+  modulus.writeUInt8(1 | modulus.readUInt8(255), 255)
+  return new Map([
+    ['ES256', generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey],
+    ['EdDSA', generateKeyPairSync('ed25519').publicKey],
+    // To make a real RSA key takes long, and it does not have to be one.
+    ['RS256', createPublicKey({ key: { kty: 'RSA', n: modulus.toString('base64url'), e: 'AQAB' }, format: 'jwk' })],
+  ])
 }
 
 /** RFC 8705 3.1; any other confirmation (RFC 7800) asks for a proof that we cannot check. */
