@@ -38,7 +38,9 @@ function passwordClaim(password: Buffer, tokenBytes: number): Claim {
   }
   if (text.startsWith('eyJ') && text.split('.').length === 3) {
     const token = readToken(text)
-    return { kind: 'jwt', token, reference: `jwt:${sha256(Buffer.from(token.issuer))}` }
+    // One issuer speaks for many subjects: the failures of one are not those of the others.
+    const named = JSON.stringify([token.issuer, token.subject])
+    return { kind: 'jwt', token, reference: `jwt:${sha256(Buffer.from(named))}` }
   }
   return { kind: 'unknown', reference: null }
 }
