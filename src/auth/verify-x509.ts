@@ -72,7 +72,7 @@ function verifyChain(leaf: X509Certificate, trust: TrustedAuthorities, now: numb
     const issuer = trust.issuerOf(certificate)
     if (issuer === null || !issuer.ca || !certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey))
       throw new Failure('certificate-untrusted')
-    if (Date.parse(issuer.validFrom) > now || Date.parse(issuer.validTo) < now)
+    if (!(Date.parse(issuer.validFrom) <= now && now <= Date.parse(issuer.validTo)))
       throw new Failure('certificate-untrusted', 'A certificate of the authorities that signed it has expired')
     if (issuer.checkIssued(issuer) && issuer.verify(issuer.publicKey)) return
     certificate = issuer
@@ -81,9 +81,10 @@ function verifyChain(leaf: X509Certificate, trust: TrustedAuthorities, now: numb
 }
 
 function verifyTime(certificate: X509Certificate, now: number): void {
-  if (Date.parse(certificate.validTo) < now)
+  // What cannot be read as a time is no time that fits.
+  if (!(now <= Date.parse(certificate.validTo)))
     throw new Failure('credential-expired', `The certificate expired on ${certificate.validTo}`)
-  if (Date.parse(certificate.validFrom) > now)
+  if (!(Date.parse(certificate.validFrom) <= now))
     throw new Failure('credential-not-active', `The certificate is valid from ${certificate.validFrom}`)
 }
 
