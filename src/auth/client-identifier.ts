@@ -8,7 +8,7 @@ const ASSIGNED_BYTES = 6
 
 /**
  * Whether somebody may use this MQTT client identifier: its own id; `<id>/...` where the registry says `under`; a
- * gateway also the ids of its children. The anonymous use what belongs to nobody: nothing whose first level is
+ * gateway also the ids of its children that are not suspended. The anonymous use what belongs to nobody: nothing whose first level is
  * registered.
  */
 export function admitsClientId(
@@ -25,7 +25,8 @@ export function admitsClientId(
     const [first = ''] = clientId.split('/', 1)
     return registry.device(first) === undefined && registry.client(first) === undefined
   }
-  if (clientId === subject.id || subject.children.includes(clientId)) return true
+  if (clientId === subject.id) return true
+  if (subject.children.includes(clientId)) return registry.device(clientId)?.status === 'active'
   return clientId.startsWith(`${subject.id}/`) && clientIdsOf(subject.id, registry) === 'under'
 }
 
