@@ -73,7 +73,10 @@ export class Authenticator {
     } catch (error) {
       throw this.#refused(evidence, trace, asFailure(error))
     }
-    this.#record(evidence, trace, null)
+    const { subject, credential } = principal
+    // Of several credentials the one that speaks, not the one that was verified last.
+    const proved = credential && { principal: subject.id, credential: credential.id, credentialKind: credential.kind }
+    this.#record(evidence, proved ?? trace, null)
     return principal
   }
 
