@@ -30,10 +30,6 @@ function certificateName(der: Buffer | undefined): string | undefined {
   return /urn:latchkey:device:([^,"]+)/.exec(subjectAltName)?.[1] ?? /CN=([^\n,]+)/.exec(subject)?.[1]
 }
 
-function namedIn({ subject, subjectAltName = '' }: X509Certificate): string | undefined {
-  return /urn:latchkey:device:([^,"]+)/.exec(subjectAltName)?.[1] ?? /CN=([^\n,]+)/.exec(subject)?.[1]
-}
-
 function tokenSubject(password: Buffer | null): string | null {
   try {
     const { sub } = JSON.parse(Buffer.from(String(password).split('.')[1] ?? '', 'base64url').toString()) as {
