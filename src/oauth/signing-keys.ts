@@ -76,7 +76,7 @@ export class SigningKeys {
   get active(): SigningKey {
     const now = this.#options.clock.now()
     const key = this.#keys.findLast(({ signsFrom }) => signsFrom <= now)
-    if (!key) throw new Failure('internal', 'no signing key has begun; is the clock behind?')
+    if (!key) throw new Failure('clock-behind')
     return key
   }
 
