@@ -32,11 +32,6 @@ export interface TrustedAuthorities {
   issuerOf(certificate: X509Certificate): X509Certificate | null
 }
 
-/** Tokens that were revoked before their end. The registry is one. */
-export interface Denylist {
-  isTokenDenied(issuer: string, jti: string): boolean
-}
-
 /**
  * Asked about a genuine certificate (chain, purpose and name are in order) that the registry does not know. It may
  * register it (just-in-time enrolment); whatever it does, the registry is asked again.
