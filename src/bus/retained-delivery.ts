@@ -26,7 +26,7 @@ export class RetainedDelivery {
   }
 
   /** Returns true when all are sent. */
-  #sendSome(subscription: Subscription, messages: Iterator<Message>): boolean {
+  #sendSome(subscription: Subscription, messages: Iterator<Message | null>): boolean {
     const { session } = subscription
     const writes: Writes = []
     const later: QueueEntry[] = []
@@ -34,6 +34,10 @@ export class RetainedDelivery {
     while (!done && session.receiver !== null && !session.receiver.congested && !session.queue.isFull) {
       const next = messages.next()
       done = next.done === true
+      if (next.value === null) {
+        setImmediate(() => session.backlog.goOn()) // others have their turn
+        break
+      }
       if (!next.done) this.#sendOneRetained(subscription, next.value, writes, later)
     }
     if (writes.length > 0) {

@@ -12,12 +12,16 @@ export interface RetainedLimits {
   readonly retainedBytes: number
 }
 
+/** Milliseconds between two looks for what has expired, when there is no room. */
+const SWEEP_INTERVAL = 10_000
+
 /** The last retained message of each topic (MQTT 5, 3.3.1.3): in memory; the store keeps a copy. */
 export class Retained {
   readonly #clock: Clock
   readonly #limits: RetainedLimits
   readonly #messages = new TopicTree<Message>()
   #bytes = 0
+  #sweptAt = 0
 
   constructor(clock: Clock, meter: Meter, limits: RetainedLimits) {
     this.#clock = clock
@@ -63,9 +67,10 @@ export class Retained {
     return message === undefined || this.#removeIfExpired(message) ? undefined : message
   }
 
-  *match(filter: string): Generator<Message> {
-    const now = this.#clock.now()
-    for (const message of this.#messages.match(filter)) if (!message.hasExpired(now)) yield message
+  /** null now and then, see `TopicTree.matchInSteps`. */
+  *match(filter: string): Generator<Message | null> {
+    for (const message of this.#messages.matchInSteps(filter))
+      if (message === null || !message.hasExpired(this.#clock.now())) yield message
   }
 
   #hasRoom({ topic, size }: Message): boolean {
@@ -77,7 +82,11 @@ export class Retained {
     )
   }
 
+  /** It looks at everything, so it does that only now and then. */
   #removeExpired(): void {
+    const now = this.#clock.now()
+    if (now - this.#sweptAt < SWEEP_INTERVAL) return
+    this.#sweptAt = now
     for (const filter of ['#', '$SYS/#'])
       for (const message of [...this.#messages.match(filter)]) this.#removeIfExpired(message)
   }

@@ -132,9 +132,17 @@ export class Router {
     this.#topics.clear()
   }
 
-  /** Cached routes that a filter touches are void. */
+  /** Cached routes that a filter touches are void. Where it takes long to find them, all are. */
   #forget(filter: string): void {
-    for (const { topic, route } of [...this.#topics.match(filter)]) {
+    const touched: CachedRoute[] = []
+    for (const found of this.#topics.matchInSteps(filter)) {
+      if (found === null) {
+        this.#clear()
+        return
+      }
+      touched.push(found)
+    }
+    for (const { topic, route } of touched) {
       route.valid = false
       this.#routes.delete(topic)
       this.#topics.delete(topic)

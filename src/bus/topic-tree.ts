@@ -68,12 +68,27 @@ export class TopicTree<T extends object> {
 
   /** All values whose topic a valid filter matches; `#` and a leading `+` never reach `$...` [MQTT-4.7.2-1]. */
   *match(filter: string): Generator<T> {
-    yield* walk(this.#root, filter.split('/'), 0, 0)
+    for (const value of this.matchInSteps(filter)) if (value !== null) yield value
+  }
+
+  /** The same, with null after each `STEP` branches: whoever walks far can stop, or let others have their turn. */
+  *matchInSteps(filter: string): Generator<T | null> {
+    yield* walk(this.#root, filter.split('/'), 0, 0, { branches: 0 })
   }
 }
 
+/** Branches looked at between two nulls of `matchInSteps`. */
+const STEP = 2000
+
 /** `at` stays at a `#` while `depth` goes on: names are hidden from wildcards in the first level alone. */
-function* walk<T>(branch: Branch<T>, levels: readonly string[], at: number, depth: number): Generator<T> {
+function* walk<T>(
+  branch: Branch<T>,
+  levels: readonly string[],
+  at: number,
+  depth: number,
+  seen: { branches: number },
+): Generator<T | null> {
+  if (++seen.branches % STEP === 0) yield null
   const level = levels[at]
   if (level === undefined) {
     if (branch.value !== undefined) yield branch.value
@@ -81,12 +96,12 @@ function* walk<T>(branch: Branch<T>, levels: readonly string[], at: number, dept
   }
   if (level !== '+' && level !== '#') {
     const child = branch.children.get(level)
-    if (child !== undefined) yield* walk(child, levels, at + 1, depth + 1)
+    if (child !== undefined) yield* walk(child, levels, at + 1, depth + 1, seen)
     return
   }
   if (level === '#' && branch.value !== undefined) yield branch.value // the parent too (MQTT 5, 4.7.1.2)
   for (const [name, child] of branch.children) {
     if (depth === 0 && name.startsWith('$')) continue
-    yield* walk(child, levels, level === '#' ? at : at + 1, depth + 1)
+    yield* walk(child, levels, level === '#' ? at : at + 1, depth + 1, seen)
   }
 }

@@ -184,7 +184,7 @@ describe('bus', () => {
       await retain('a', 'x', { properties: { messageExpiryInterval: 10 } })
       await retain('b', 'x')
       stored.around.clock.time += 10_000
-      expect([...stored.bus.retained.match('#')].map(({ topic }) => topic)).toEqual(['b'])
+      expect([...stored.bus.retained.match('#')].map(message => message?.topic)).toEqual(['b'])
       expect(stored.bus.retained.get('a')).toBeUndefined()
       await stored.restart()
       expect(stored.bus.retained.size).toBe(1)
@@ -199,5 +199,25 @@ describe('bus', () => {
       await retain('d', 'x')
       expect(stored.bus.retained.size).toBe(1 + 1) // `a` was published again and does not expire
     })
+  })
+})
+
+describe('many retained messages', () => {
+  let stored: StoredBus
+  beforeEach(async () => {
+    stored = await StoredBus.open()
+  })
+  afterEach(() => stored.remove())
+
+  test('reach a new subscriber in full, over several turns', async () => {
+    const topics = Array.from({ length: 5000 }, (_, i) => `many/${i}/x`)
+    await Promise.all(topics.map(topic => stored.publish(topic, topic, { qos: 0, retain: true })))
+    const { session, receiver } = await stored.connect('d1')
+    const granted = await stored.subscribe(session, 'many/+/x')
+    if (granted.failure === null) stored.bus.sendRetained(granted.subscription)
+    expect(receiver.got.length).toBeGreaterThan(0)
+    expect(receiver.got.length).toBeLessThan(5000)
+    await expect.poll(() => session.backlog.isEmpty).toBe(true)
+    expect(receiver.payloads.sort()).toEqual(topics.sort())
   })
 })

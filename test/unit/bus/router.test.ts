@@ -97,6 +97,19 @@ describe('router', () => {
     expect(router.cachedRoutes).toBe(before)
   })
 
+  test('a filter that would take long to follow voids every cached route', () => {
+    const large = new Router(around, { cachedRoutes: 100_000 })
+    const kept = large.route('other')
+    for (let i = 0; i < 3000; i++) large.route(`t/${i}/x`)
+    const a = session('a')
+    const place = { filter: 't/+/y', group: null }
+    large.add(
+      new Subscription(a, 't/+/y', place, { qos: 0, noLocal: false, retainAsPublished: false, identifier: null }),
+    )
+    expect([large.holds(kept), large.cachedRoutes]).toEqual([false, 0])
+    expect(large.route('t/1/y').targets).toHaveLength(1)
+  })
+
   test('no-local hides a session from its own messages, and only through that subscription', () => {
     const [a, b] = [session('a'), session('b')]
     subscribe(a, 'home/#', { noLocal: true, identifier: 1 })

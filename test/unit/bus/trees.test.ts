@@ -41,6 +41,19 @@ describe('topic tree', () => {
   })
 })
 
+describe('a long walk', () => {
+  test('comes in steps, and misses nothing', () => {
+    const tree = new TopicTree<{ topic: string }>()
+    for (let i = 0; i < 10_000; i++) tree.set(`a/${i}/x`, { topic: `a/${i}/x` })
+    const found = [...tree.matchInSteps('a/+/x')]
+    expect(found.filter(value => value === null).length).toBeGreaterThan(5)
+    expect(found.filter(value => value !== null)).toHaveLength(10_000)
+    expect([...tree.matchInSteps('a/+/y')].every(value => value === null)).toBe(true)
+    expect([...tree.match('a/+/x')]).toHaveLength(10_000)
+    expect([...tree.matchInSteps('a/77/x')]).toEqual([{ topic: 'a/77/x' }])
+  })
+})
+
 describe('filter tree', () => {
   test('finds exactly the filters that match the topic', () => {
     assert(
