@@ -64,6 +64,15 @@ test('--json: one line on stdout with the listeners that are on; SIGTERM is exit
   for (const line of stderr.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg')
 })
 
+test('signals in quick succession, as Ctrl-C below npm sends them, are one: it tidies up', async () => {
+  const config = await configured({ listeners: NO_LISTENERS })
+  // One that comes when the process is all but gone may still count as its end: that is no matter.
+  await run(['serve', '--config', config, '--data', data], (stdout, kill) => {
+    if (stdout.includes('Ctrl-C')) for (let i = 0; i < 3000; i++) kill('SIGINT')
+  })
+  expect((await readdir(data)).sort()).toEqual(['db', 'latchkey.json', 'vault.key'])
+})
+
 test('for people: the ports, and what to do next', async () => {
   const config = await configured({ listeners: NO_LISTENERS })
   const { code, stdout } = await run(['serve', '--config', config, '--data', data], stopWhen('Ctrl-C'))

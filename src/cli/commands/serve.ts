@@ -1,4 +1,4 @@
-import type { Latchkey, Listeners } from '../../broker.ts'
+import type { Listeners } from '../../broker.ts'
 import type { Call, CommandRow } from '../command.ts'
 import { CONFIG, configurationOf } from '../configuration.ts'
 import { UNSAFE, unsafeOptions } from '../unsafe-options.ts'
@@ -33,29 +33,25 @@ export const serve: CommandRow = {
     if (call.json) call.terminal.out(JSON.stringify({ ready: true, listeners: latchkey.listeners }))
     else call.terminal.out(welcome(latchkey.listeners, configuration.data, call))
     await stop
-    await closed(latchkey)
+    await latchkey.close()
     return { json: undefined, text: '' }
   },
 }
 
+/**
+ * Resolves with the first signal; a later one does not wait for a graceful end. The listeners stay to the end of the
+ * process: without one, even for a moment, the second of two quick signals would kill it halfway through closing.
+ */
 function signalled(): Promise<void> {
   return new Promise(resolve => {
-    for (const signal of SIGNALS) process.once(signal, () => resolve())
+    let first: number | null = null
+    const heard = () => {
+      first ??= performance.now()
+      if (performance.now() - first > SAME_SIGNAL) process.exit(1)
+      resolve()
+    }
+    for (const signal of SIGNALS) process.on(signal, heard)
   })
-}
-
-/** A second signal does not wait for a graceful end. */
-async function closed(latchkey: Latchkey): Promise<void> {
-  const began = performance.now()
-  const impatient = () => {
-    if (performance.now() - began > SAME_SIGNAL) process.exit(1)
-  }
-  for (const signal of SIGNALS) process.on(signal, impatient)
-  try {
-    await latchkey.close()
-  } finally {
-    for (const signal of SIGNALS) process.removeListener(signal, impatient)
-  }
 }
 
 function welcome(listeners: Listeners, data: string, { terminal }: Call): string {
