@@ -2,7 +2,7 @@
 // after them. A fence says more than it shows: `sh terminal=reader` stays open, `sh exit=1` is refused, and the `text`
 // after a block is what it prints, line by line (`…` any text, `...` any lines).
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
@@ -200,7 +200,8 @@ describe.skipIf(!(await canRun()))('on a fresh clone', () => {
     },
   )
 
-  test('Ctrl-C stops the broker', async () => {
-    expect(await open.get('broker')?.stop()).toBe(0)
+  test('Ctrl-C stops the broker, which tidies up', async () => {
+    await open.get('broker')?.stop()
+    expect((await readdir(join(clone, 'data'))).sort()).toEqual(['db', 'latchkey.json', 'vault.key'])
   })
 })
