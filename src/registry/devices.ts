@@ -119,6 +119,7 @@ export function suspendDevice(draft: Draft, id: string, by: Circumstances): Devi
   draft.write(deviceAt(id), record)
   audited(draft, 'device.suspended', id, by)
   draft.changes.push({ kind: 'device', id, what: 'suspended' })
+  tellGateway(draft, record)
   return record
 }
 
@@ -127,7 +128,13 @@ export function resumeDevice(draft: Draft, id: string, by: Circumstances): Devic
   draft.write(deviceAt(id), record)
   audited(draft, 'device.resumed', id, by)
   draft.changes.push({ kind: 'device', id, what: 'resumed' })
+  tellGateway(draft, record)
   return record
+}
+
+/** Whom a gateway speaks for changes with the state of its children. */
+function tellGateway(draft: Draft, { parent }: DeviceRecord): void {
+  if (parent !== null) draft.changes.push({ kind: 'device', id: parent, what: 'updated' })
 }
 
 /** Takes its credentials with it and lets its children go. */

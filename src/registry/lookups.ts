@@ -89,7 +89,8 @@ export class Lookups {
         ['id', id] as const,
         ['type', device.type] as const,
       ])
-      const children = this.#read(childrenAt(id)) ?? []
+      // Nobody speaks for a suspended child either.
+      const children = (this.#read(childrenAt(id)) ?? []).filter(child => this.device(child)?.status === 'active')
       const { type, groups, roles } = device
       return { kind: 'device', id, type, groups, roles, attributes, children }
     }

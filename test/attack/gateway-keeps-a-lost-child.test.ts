@@ -21,6 +21,19 @@ attacks(
       },
     },
     {
+      name: 'goes on under the id of a suspended child',
+      attempt: async (broker: TestBroker) => {
+        await broker.device('child-3', { parent: 'gateway' })
+        const client = await connectDevice(broker, 'child-3', { username: 'gateway', password: secret })
+        const closed = new Promise<false>(resolve => client.stream.once('close', () => resolve(false)))
+        await broker.api('POST', '/v1/devices/child-3/suspend')
+        const published = client.publishAsync('device/gateway/x', 'still here', { qos: 1 }).then(() => true as const)
+        const survived = await Promise.race([closed, published.catch(() => false as const)])
+        await client.endAsync(true)
+        return survived
+      },
+    },
+    {
       name: 'comes back under its id',
       attempt: async (broker: TestBroker) => {
         await broker.device('child-2', { parent: 'gateway' })
