@@ -7,7 +7,7 @@ import { attacks } from '../fixtures/attack.ts'
 import type { TestBroker } from '../fixtures/broker.ts'
 import { isAdmitted } from '../fixtures/clients.ts'
 import { UNLIMITED_ATTEMPTS } from '../fixtures/device-token.ts'
-import { type LeafOptions, TestAuthority } from '../support/test-authority.ts'
+import { type LeafOptions, TestAuthority } from '../fixtures/test-authority.ts'
 
 interface Shown {
   readonly cert: string

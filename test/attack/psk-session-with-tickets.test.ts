@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { connect, createServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startBroker, type TestBroker } from '../fixtures/broker.ts'
-import { TestAuthority } from '../support/test-authority.ts'
+import { TestAuthority } from '../fixtures/test-authority.ts'
 
 interface Server {
   readonly port: number

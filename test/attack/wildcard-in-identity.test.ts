@@ -7,7 +7,7 @@ import { attacks } from '../fixtures/attack.ts'
 import { POLICY, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { connectDevice, isAdmitted, isGranted } from '../fixtures/clients.ts'
 import { type DeviceKey, deviceWithKey, honestClaims, signedBy, UNLIMITED_ATTEMPTS } from '../fixtures/device-token.ts'
-import { TestAuthority } from '../support/test-authority.ts'
+import { TestAuthority } from '../fixtures/test-authority.ts'
 import { device, NOON, policyOf, publish, subscribe } from '../unit/policy/policies.ts'
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what an attacker writes

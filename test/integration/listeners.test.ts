@@ -10,7 +10,7 @@ import { silentMeter } from '../../src/model/meter.ts'
 import { ADMISSION_LIMITS, Admission, type AdmissionLimits } from '../../src/mqtt/admission.ts'
 import { type Listener, type ListenerOptions, openListener, type PeerSocket } from '../../src/mqtt/listeners.ts'
 import type { HandshakeFailure } from '../../src/mqtt/tls-acceptor.ts'
-import { TestAuthority, type TestCertificate } from '../support/test-authority.ts'
+import { TestAuthority, type TestCertificate } from '../fixtures/test-authority.ts'
 
 let authority: TestAuthority
 let server: TestCertificate

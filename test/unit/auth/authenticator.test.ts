@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { FailureCode } from '../../../src/model/failure.ts'
-import { asPassword, type Door, deviceToken, OPERATOR, openDoor } from '../../support/door.ts'
+import { asPassword, type Door, deviceToken, OPERATOR, openDoor } from '../../fixtures/door.ts'
 
 const random = { bytes: (count: number) => randomBytes(count) }
 let door: Door

@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { exportJWK } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { AUDIENCE, asPassword, type Door, deviceToken, OPERATOR, openDoor } from '../../support/door.ts'
+import { AUDIENCE, asPassword, type Door, deviceToken, OPERATOR, openDoor } from '../../fixtures/door.ts'
 
 const HOUR = 3600
 const now = () => Math.floor(Date.now() / 1000)

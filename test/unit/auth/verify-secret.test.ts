@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { asPassword, type Door, OPERATOR, openDoor } from '../../support/door.ts'
+import { asPassword, type Door, OPERATOR, openDoor } from '../../fixtures/door.ts'
 
 let door: Door
 beforeAll(async () => {

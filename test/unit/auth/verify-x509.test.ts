@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deviceOf } from '../../../src/auth/verify-x509.ts'
-import { type Door, OPERATOR, openDoor } from '../../support/door.ts'
-import { TestAuthority, type TestCertificate } from '../../support/test-authority.ts'
+import { type Door, OPERATOR, openDoor } from '../../fixtures/door.ts'
+import { TestAuthority, type TestCertificate } from '../../fixtures/test-authority.ts'
 
 const HOUR = 3_600_000
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'

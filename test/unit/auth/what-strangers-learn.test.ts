@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Evidence } from '../../../src/model/evidence.ts'
 import { Failure, type FailureCode } from '../../../src/model/failure.ts'
-import { asPassword, type Door, deviceToken, OPERATOR, openDoor } from '../../support/door.ts'
+import { asPassword, type Door, deviceToken, OPERATOR, openDoor } from '../../fixtures/door.ts'
 
 let door: Door
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Failure } from '../../../src/model/failure.ts'
 import type { TokenRequest, TokenServer } from '../../../src/oauth/token-server.ts'
-import { AUDIENCE, type Door, OPERATOR, openDoor } from '../../support/door.ts'
+import { AUDIENCE, type Door, OPERATOR, openDoor } from '../../fixtures/door.ts'
 
 const POLICY = `
 version: 1
