@@ -1,5 +1,5 @@
 import type { Audit } from '../audit/audit.ts'
-import type { DecisionEvent } from '../audit/events.ts'
+import type { DecisionCircumstances, DecisionEvent } from '../audit/events.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Context, Request } from '../model/decision.ts'
 import { Failure } from '../model/failure.ts'
@@ -80,8 +80,8 @@ export class Explainer {
     }
     const number = event.policyVersion ?? (await this.#versionAt(record.at))
     const policy = compilePolicy(this.#parts.history.get(number).files, number)
-    const { action, target, principal: owner } = event
-    const explanation = this.explain(policy, { owner, action, target, now: record.at })
+    const { action, target, principal: owner, circumstances } = event
+    const explanation = this.explain(policy, { owner, action, target, now: record.at, ...asked(circumstances) })
     return { ...explanation, event, agrees: explanation.decision.permit === event.permit }
   }
 
@@ -89,5 +89,19 @@ export class Explainer {
   async #versionAt(time: number): Promise<number> {
     const versions = await this.#parts.history.list()
     return versions.findLast(({ at }) => at <= time)?.version ?? 0
+  }
+}
+
+/** The circumstances of a recorded decision as a query has them. */
+function asked(circumstances: DecisionCircumstances | null): Partial<ExplainQuery> {
+  if (circumstances === null) return {}
+  const { credential, transport, address, qos, retain, scopes } = circumstances
+  return {
+    credential,
+    transport,
+    address,
+    ...(qos !== null && { qos }),
+    ...(retain !== null && { retain }),
+    scopes: scopes === null ? null : scopes.split(' ').filter(scope => scope !== ''),
   }
 }

@@ -107,7 +107,7 @@ export class PolicyJudge implements Judge {
     if (this.#parts.enforcement === 'off-for-tests') return EVERYTHING
     const decision = this.#ask(rules, request, context)
     this.#count(request, decision, 1)
-    this.#tell(sink => sink.decided(principal, request.action, request.target, decision))
+    this.#tell(sink => sink.decided(principal, request, decision))
     return decision
   }
 
@@ -126,7 +126,7 @@ export class PolicyJudge implements Judge {
   report(principal: Principal, request: Request, decision: Decision, times: number): void {
     if (this.#parts.enforcement === 'off-for-tests') return
     this.#count(request, decision, times)
-    this.#tell(sink => sink.repeated(principal, request.action, request.target, decision, times))
+    this.#tell(sink => sink.repeated(principal, request, decision, times))
   }
 
   /** Reports everything that came out of caches so far. */

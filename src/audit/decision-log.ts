@@ -1,8 +1,8 @@
-import type { Action, Decision } from '../model/decision.ts'
+import type { Action, Decision, Request } from '../model/decision.ts'
 import type { DenialSink } from '../model/denial-sink.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
-import type { DecisionEvent } from './events.ts'
+import type { DecisionCircumstances, DecisionEvent } from './events.ts'
 
 interface Row {
   readonly first: DecisionEvent
@@ -40,11 +40,12 @@ export class DecisionLog implements DenialSink {
     return this.#minute.permits.size + this.#minute.denials.size > 0
   }
 
-  decided(principal: Principal, action: Action, target: string, decision: Decision): void {
-    this.repeated(principal, action, target, decision, 1)
+  decided(principal: Principal, request: Request, decision: Decision): void {
+    this.repeated(principal, request, decision, 1)
   }
 
-  repeated(principal: Principal, action: Action, target: string, decision: Decision, times: number): void {
+  repeated(principal: Principal, request: Request, decision: Decision, times: number): void {
+    const { action, target } = request
     this.roll(Math.floor(this.#options.now() / 60_000))
     const { kind, id } = principal.subject
     const { rule, permit, reason } = decision
@@ -72,6 +73,7 @@ export class DecisionLog implements DenialSink {
       file: rule?.file ?? null,
       line: rule?.line ?? null,
       reason,
+      circumstances: circumstancesOf(principal, request),
       minute: this.#minute.number,
       count: 1,
     })
@@ -95,6 +97,7 @@ export class DecisionLog implements DenialSink {
       file: null,
       line: null,
       reason,
+      circumstances: null,
       minute: this.#minute.number,
       count: 1,
     })
@@ -128,4 +131,16 @@ export class DecisionLog implements DenialSink {
 
 function newMinute(number: number): Minute {
   return { number, permits: new Map(), denials: new Map(), others: new Map() }
+}
+
+function circumstancesOf(principal: Principal, { qos, retain }: Request): DecisionCircumstances {
+  const { credential, transport, address, scopes } = principal
+  return {
+    credential: credential?.kind ?? null,
+    transport,
+    address,
+    qos: qos ?? null,
+    retain: retain ?? null,
+    scopes: scopes?.join(' ') ?? null,
+  }
 }

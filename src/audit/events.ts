@@ -55,9 +55,23 @@ export interface DecisionEvent {
   readonly file: string | null
   readonly line: number | null
   readonly reason: Decision['reason']
+  /** How the first one was asked, so that it can be explained exactly; null for `others`. */
+  readonly circumstances: DecisionCircumstances | null
   /** Minutes since the epoch. */
   readonly minute: number
   readonly count: number
+}
+
+/** What conditions of rules may look at. */
+export interface DecisionCircumstances {
+  readonly credential: CredentialKind | null
+  readonly transport: Transport
+  readonly address: string
+  /** null where it was not said. */
+  readonly qos: 0 | 1 | 2 | null
+  readonly retain: boolean | null
+  /** The token's scopes, separated by spaces; null when nothing narrowed the roles. */
+  readonly scopes: string | null
 }
 
 export interface ChangeEvent {

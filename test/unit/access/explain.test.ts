@@ -69,6 +69,25 @@ describe('explainDenial', () => {
     })
   })
 
+  test('asks as it was asked then: credential, QoS, RETAIN and scopes', async () => {
+    const opened = await openRecording()
+    const conditional = PERMIT_OWN.replace('/#" }', '/#", when: { credential: [psk], qos: [1] } }').replace(
+      /tests:[\s\S]*/,
+      '',
+    )
+    await opened.access.putPolicy(fileOf(conditional), OPERATOR)
+    const { principal } = await admitted(opened, 'l1')
+    const request = { action: 'publish', target: 'lamp/l1/on', qos: 1, retain: false } as const
+    const secretly = { ...principal, credential: { id: 'c1', kind: 'secret' as const } }
+    opened.access.decide(secretly, request)
+    const [record] = await opened.audit.list({ type: 'decision' })
+    expect(await opened.access.explainDenial(record?.id ?? 0)).toMatchObject({
+      agrees: true,
+      context: { credential: 'secret' },
+      considered: [{ rule: { id: 'own' }, outcome: 'condition', condition: 'credential' }, {}],
+    })
+  })
+
   test('tells when attributes have changed since', async () => {
     const opened = await openRecording()
     await opened.access.putPolicy(fileOf(PERMIT_OWN), OPERATOR)

@@ -7,7 +7,7 @@ import type { Scheduler } from '../../../src/access/scheduler.ts'
 import { Audit } from '../../../src/audit/audit.ts'
 import type { Actor } from '../../../src/audit/events.ts'
 import { ChangeFeed } from '../../../src/model/change.ts'
-import type { Action, Decision } from '../../../src/model/decision.ts'
+import type { Action, Decision, Request } from '../../../src/model/decision.ts'
 import type { DenialSink } from '../../../src/model/denial-sink.ts'
 import type { FailureCode } from '../../../src/model/failure.ts'
 import { silentLog } from '../../../src/model/log.ts'
@@ -65,11 +65,11 @@ export class RecordingSink implements DenialSink {
     fresh: boolean
   }[] = []
 
-  decided({ subject }: Principal, action: Action, target: string, { permit }: Decision): void {
+  decided({ subject }: Principal, { action, target }: Request, { permit }: Decision): void {
     this.told.push({ id: subject.id, action, target, permit, times: 1, fresh: true })
   }
 
-  repeated({ subject }: Principal, action: Action, target: string, { permit }: Decision, times: number): void {
+  repeated({ subject }: Principal, { action, target }: Request, { permit }: Decision, times: number): void {
     this.told.push({ id: subject.id, action, target, permit, times, fresh: false })
   }
 }

@@ -58,8 +58,12 @@ afterEach(() => {
 describe('decisions', () => {
   test('the first of a minute is written at once, with all that explains it', async () => {
     const { audit, clock, written } = await openAudit()
-    audit.decisions.decided(t1, 'publish', 'home/\u0007lock', byRule('no-lock', false))
-    audit.decisions.decided(t1, 'subscribe', 'home/#', noRule)
+    audit.decisions.decided(
+      t1,
+      { action: 'publish', target: 'home/\u0007lock', qos: 1, retain: true },
+      byRule('no-lock', false),
+    )
+    audit.decisions.decided(t1, { action: 'subscribe', target: 'home/#' }, noRule)
     expect(await written()).toEqual([
       {
         type: 'decision',
@@ -72,6 +76,14 @@ describe('decisions', () => {
         file: 'home.yaml',
         line: 7,
         reason: 'rule',
+        circumstances: {
+          credential: null,
+          transport: 'mqtt',
+          address: '127.0.0.1',
+          qos: 1,
+          retain: true,
+          scopes: null,
+        },
         minute: clock.time / 60_000,
         count: 1,
       },
@@ -86,6 +98,14 @@ describe('decisions', () => {
         file: null,
         line: null,
         reason: 'no-rule',
+        circumstances: {
+          credential: null,
+          transport: 'mqtt',
+          address: '127.0.0.1',
+          qos: null,
+          retain: null,
+          scopes: null,
+        },
         minute: clock.time / 60_000,
         count: 1,
       },
@@ -94,11 +114,11 @@ describe('decisions', () => {
 
   test('the total of a minute is written when it is over; one of its kind needs none', async () => {
     const { audit, clock, written } = await openAudit()
-    for (let i = 0; i < 5; i++) audit.decisions.decided(t1, 'publish', `a/${i}`, noRule)
-    audit.decisions.repeated(t1, 'publish', 'a/0', noRule, 1_000)
-    audit.decisions.decided(t1, 'publish', 'b', byRule('report', true))
+    for (let i = 0; i < 5; i++) audit.decisions.decided(t1, { action: 'publish', target: `a/${i}` }, noRule)
+    audit.decisions.repeated(t1, { action: 'publish', target: 'a/0' }, noRule, 1_000)
+    audit.decisions.decided(t1, { action: 'publish', target: 'b' }, byRule('report', true))
     clock.time += 60_000
-    audit.decisions.decided(t1, 'publish', 'c', noRule)
+    audit.decisions.decided(t1, { action: 'publish', target: 'c' }, noRule)
     const events = await written()
     expect(brief(events)).toEqual([
       ['t1', 'publish', null, false, 1],
@@ -124,7 +144,7 @@ describe('decisions', () => {
       [t1, 'publish', { ...noRule, reason: 'scope' }],
     ]
     for (let i = 0; i < 3; i++)
-      for (const [who, action, decision] of different) audit.decisions.decided(who, action, 'x', decision)
+      for (const [who, action, decision] of different) audit.decisions.decided(who, { action, target: 'x' }, decision)
     await audit.close()
     const events = await written()
     expect(events.filter(event => event.count === 1)).toHaveLength(different.length)
@@ -135,8 +155,8 @@ describe('decisions', () => {
     const { audit, written } = await openAudit({ maximumPermits: 10, maximumDenials: 20 })
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 1_000; i++) {
-        audit.decisions.decided(principal(`p${i}`), 'publish', 'x', byRule('report', true))
-        audit.decisions.decided(principal(`d${i}`), 'publish', 'x', noRule)
+        audit.decisions.decided(principal(`p${i}`), { action: 'publish', target: 'x' }, byRule('report', true))
+        audit.decisions.decided(principal(`d${i}`), { action: 'publish', target: 'x' }, noRule)
       }
     }
     await audit.close()
@@ -157,7 +177,7 @@ describe('decisions', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const { audit, clock, written } = await openAudit()
     clock.time += 40_000
-    for (let i = 0; i < 3; i++) audit.decisions.decided(t1, 'publish', 'a', noRule)
+    for (let i = 0; i < 3; i++) audit.decisions.decided(t1, { action: 'publish', target: 'a' }, noRule)
     vi.advanceTimersByTime(19_999)
     expect(brief(await written())).toHaveLength(1)
     clock.time += 20_000
