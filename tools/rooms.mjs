@@ -75,7 +75,7 @@ export const ROOMS = [
     room: 'mqtt',
     holds: 'listeners, connection, gate, session engine, delivery: protocol only',
     imports: ['model', 'access', 'auth', 'bus'],
-    owns: [{ package: 'aedes', files: ['aedes-engine.ts'] }, { package: 'mqtt-packet' }, { package: 'ws' }],
+    owns: [{ package: 'aedes', files: ['aedes-engine.ts'] }, { package: 'ws' }],
   },
   {
     room: 'coap-wire',
