@@ -6,20 +6,23 @@ import { limitsSchema } from './limits.ts'
 import { Failure, type Location } from './model/failure.ts'
 import { isIdentifier } from './model/identifier.ts'
 import { YamlReader } from './model/yaml-reader.ts'
-import { readBy } from './model/yaml-schema.ts'
+import { faultOf, readBy } from './model/yaml-schema.ts'
 
 const port = z.int().min(0).max(65_535)
 const host = z.string().min(1).max(255)
 const listener = (defaultHost: string, defaultPort: number) =>
   z
-    .union([
-      z.strictObject({
-        host: host.default(defaultHost),
-        port: port.default(defaultPort),
-        insecure: z.boolean().default(false).describe('Allows a plaintext listener beyond loopback.'),
-      }),
-      z.literal(false),
-    ])
+    .union(
+      [
+        z.strictObject({
+          host: host.default(defaultHost),
+          port: port.default(defaultPort),
+          insecure: z.boolean().default(false).describe('Allows a plaintext listener beyond loopback.'),
+        }),
+        z.literal(false),
+      ],
+      { error: 'must be false, or a mapping such as { host: 127.0.0.1, port: 1883 }' },
+    )
     .default({ host: defaultHost, port: defaultPort, insecure: false })
 const notYet = z
   .literal(false, { error: 'CoAP is not served by this version: leave the key out, or set it to false' })
@@ -121,11 +124,7 @@ export async function readConfigurationFile(file: string): Promise<Configuration
 export function parseConfiguration(input: ConfigurationInput = {}): Configuration {
   const result = configurationSchema.safeParse(input)
   if (!result.success) {
-    const issue = result.error.issues[0]
-    const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-    const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].map(String).join('.')
-    const why = unknown === undefined ? issue?.message : 'unknown key; look for a typing error'
-    throw new Failure('invalid-configuration', `configuration: ${path || 'the object'}: ${why}`)
+    throw new Failure('invalid-configuration', `configuration: ${faultOf(result.error).text}`)
   }
   checkExposure(result.data, () => undefined)
   return result.data

@@ -41,7 +41,10 @@ test('an empty file and an empty section mean the defaults', async () => {
 describe('each error says where and what', () => {
   test.each([
     ['listner: {}\n', /:1:1: listner: unknown key/],
-    ['data: ./d\nlisteners:\n  mqtt: { prot: 1 }\n', /:3:\d+: listeners\.mqtt/],
+    ['data: ./d\nlisteners:\n  mqtt: { prot: 1 }\n', /:3:11: listeners\.mqtt\.prot: unknown key/],
+    ['listeners:\n  mqtt: { port: 70000 }\n', /:2:17: listeners\.mqtt\.port: /],
+    ['listeners:\n  mqtt: true\n', /:2:9: listeners\.mqtt: must be false, or a mapping/],
+    ['listeners:\n  mqtt: 1883\n', /:2:9: listeners\.mqtt: must be false, or a mapping/],
     ['limits:\n  maxKeepAlive: soon\n', /:2:17: limits\.maxKeepAlive/],
     ['limits:\n  maxKeepAlive: 0\n', /:2:17: limits\.maxKeepAlive/],
     ['durability: sometimes\n', /:1:13: durability/],
