@@ -41,7 +41,11 @@ export interface PolicyKeeper {
   readonly compiled: Policy
   prepare(
     files: readonly PolicyFile[],
-    planned: { readonly lookup: SubjectLookup; readonly isDeviceType: (id: string) => boolean },
+    planned: {
+      readonly lookup: SubjectLookup
+      readonly isDeviceType: (id: string) => boolean
+      readonly rolesInUse: ReadonlySet<string>
+    },
   ): PreparedPolicy
 }
 
@@ -132,7 +136,8 @@ function lookAhead({ deviceTypes, devices, clients }: Manifests, registry: Regis
     if (client) return plannedSubject(before, { ...client, kind: client.principal ?? 'service', type: null }, children)
     return before && { ...before, children }
   }
-  return { lookup, isDeviceType: (id: string) => types.has(id) || registry.deviceType(id) !== undefined }
+  const rolesInUse = new Set([...devices, ...clients].flatMap(({ roles = [] }) => roles))
+  return { lookup, rolesInUse, isDeviceType: (id: string) => types.has(id) || registry.deviceType(id) !== undefined }
 }
 
 interface Planned {

@@ -38,6 +38,8 @@ export interface PolicyCircumstances {
   /** Finds the devices and clients that tests name. */
   readonly lookup: SubjectLookup
   readonly isDeviceType: (id: string) => boolean
+  /** Roles that manifests beside the policy give. */
+  readonly rolesInUse?: ReadonlySet<string>
 }
 
 /**
@@ -45,7 +47,7 @@ export interface PolicyCircumstances {
  * `invalid-policy`, `policy-test-failed` or `too-large`.
  */
 export function preparePolicy(files: readonly PolicyFile[], circumstances: PolicyCircumstances): PreparedPolicy {
-  const { current, history, limits, lookup, isDeviceType } = circumstances
+  const { current, history, limits, lookup, isDeviceType, rolesInUse = new Set<string>() } = circumstances
   const checked = checkedFiles(files, limits)
   const changed = hashOf(checked) !== current.hash
   const next = changed ? history.prepare(checked, circumstances) : { version: current, part: null }
@@ -53,7 +55,8 @@ export function preparePolicy(files: readonly PolicyFile[], circumstances: Polic
   const policy = compilePolicy(checked, version)
   const tests = runTests(policy, lookup)
   refuseFailed(tests)
-  return { outcome: { version, changed, findings: lint(policy, { isDeviceType }), tests }, policy, part: next.part }
+  const findings = lint(policy, { isDeviceType, rolesInUse })
+  return { outcome: { version, changed, findings, tests }, policy, part: next.part }
 }
 
 export function compilePolicy(files: readonly PolicyFile[], version: number): Policy {
