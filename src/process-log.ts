@@ -1,11 +1,39 @@
 import { destination, pino } from 'pino'
 import { type Log, silentLog } from './model/log.ts'
 
-/** JSON lines on stderr: stdout belongs to the ready line. */
-export function openLog(level: 'debug' | 'info' | 'warn' | 'error' | 'silent'): Log {
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+/** On stderr, because stdout belongs to the ready line: JSON lines, or readable ones where a person sits before a terminal. */
+export function openLog(level: LogLevel): Log {
   if (level === 'silent') return silentLog
-  return pino(
-    { name: 'latchkey', level, redact: { paths: ['*.password', '*.secret', '*.token', '*.key'], remove: true } },
-    destination({ dest: 2, sync: true }),
-  )
+  const options = {
+    name: 'latchkey',
+    level,
+    redact: { paths: ['*.password', '*.secret', '*.token', '*.key'], remove: true },
+  }
+  if (!process.stderr.isTTY) return pino(options, destination({ dest: 2, sync: true }))
+  const colour = process.env.NO_COLOR === undefined || process.env.NO_COLOR === ''
+  return pino(options, { write: line => process.stderr.write(`${readableLine(line, colour)}\n`) })
+}
+
+const LEVELS: ReadonlyMap<unknown, { readonly name: string; readonly paint: string }> = new Map([
+  [20, { name: 'debug', paint: '\u001b[2m' }],
+  [30, { name: 'info', paint: '\u001b[36m' }],
+  [40, { name: 'warn', paint: '\u001b[33m' }],
+  [50, { name: 'error', paint: '\u001b[31m' }],
+])
+const PLAIN = '\u001b[0m'
+/** Said by the line's beginning, or the same in every line. */
+const KNOWN: ReadonlySet<string> = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg'])
+
+/** `12:44:46 info  session-start principal=t1 client=t1`, out of one of pino's JSON lines. */
+export function readableLine(json: string, colour: boolean): string {
+  const line = JSON.parse(json) as Record<string, unknown>
+  const level = LEVELS.get(line.level) ?? { name: String(line.level), paint: '' }
+  const name = level.name.padEnd(5)
+  const time = new Date(Number(line.time)).toTimeString().slice(0, 8)
+  const fields = Object.entries(line)
+    .filter(([key, value]) => !KNOWN.has(key) && value !== null)
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  return [time, colour ? `${level.paint}${name}${PLAIN}` : name, line.msg, ...fields].join(' ')
 }

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest'
+import { readableLine } from '../../src/process-log.ts'
+
+const at = new Date(2026, 0, 5, 12, 44, 46).getTime()
+const line = (fields: object) =>
+  JSON.stringify({ level: 30, time: at, pid: 7, hostname: 'h', name: 'latchkey', ...fields })
+
+test('a line for people: time, level, message, then what is not said yet', () => {
+  const json = line({ msg: 'session-start', principal: 't1', failure: null, listeners: { mqtt: { port: 1883 } } })
+  expect(readableLine(json, false)).toBe('12:44:46 info  session-start principal=t1 listeners={"mqtt":{"port":1883}}')
+})
+
+test('colour marks the level and nothing else', () => {
+  expect(readableLine(line({ level: 50, msg: 'no' }), true)).toBe('12:44:46 \u001b[31merror\u001b[0m no')
+})
+
+test('control characters in a field stay escaped where the log escaped them', () => {
+  expect(readableLine(line({ msg: 'x', client: 'a\\u001b[2J' }), false)).toBe('12:44:46 info  x client=a\\u001b[2J')
+})
