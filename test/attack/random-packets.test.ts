@@ -17,8 +17,13 @@ import { connectPackets, corpus, generator, spoil } from '../fixtures/fuzz.ts'
 const PACKETS = Number(process.env.LATCHKEY_FUZZ_PACKETS ?? 100_000)
 const SEED = Number(process.env.LATCHKEY_FUZZ_SEED ?? 20_261_123)
 const MEGABYTE = 1 << 20
-/** Packets written to one connection before its answer is awaited; the broker closes it at the first bad one. */
-const BURST = 6
+/** Bad packets that one connection takes at most; mostly the broker ends it at the first. */
+const PACKETS_A_CONNECTION = 100
+/** Milliseconds without an answer after which the broker is taken to wait for the rest of a packet that was cut. */
+const SILENCE = 60
+/** Milliseconds for handshakes and CONNACK. */
+const GUARD = 20_000
+const PINGREQ = Buffer.from([0xc0, 0])
 const PARALLEL = 24
 
 const POLICY = `
@@ -165,9 +170,13 @@ function overWebSocket(url: string, socket?: Socket): Duplex {
   return stream
 }
 
+type Fate = 'closed' | 'answered' | 'silent'
+
 interface Report {
+  /** Packets whose fate is known. */
   sentBeforeConnect: number
   sentAfterConnect: number
+  readonly fates: Record<Fate, number>
   connections: number
   /** Decoder states reached, by what the broker answered. */
   readonly connack: Map<number, number>
@@ -197,6 +206,7 @@ async function survey({
   const report = {
     sentBeforeConnect: 0,
     sentAfterConnect: 0,
+    fates: { closed: 0, answered: 0, silent: 0 },
     connections: 0,
     connack: new Map<number, number>(),
     disconnect: new Map<number, number>(),
@@ -222,15 +232,14 @@ async function survey({
       while (report.sentBeforeConnect < half || report.sentAfterConnect < half) {
         const authenticated = report.sentAfterConnect < half && (report.sentBeforeConnect >= half || random() < 0.5)
         const version = random() < 0.5 ? 4 : 5
-        const bytes: Buffer[] = []
         if (authenticated) {
-          for (let i = 0; i < BURST; i++) bytes.push(spoil(random, valid[version]))
-          const sent = await exchange(open(identity), honestConnect(identity, version), bytes, version, report)
+          const next = () => spoil(random, valid[version])
+          const sent = await exchange(open(identity), honestConnect(identity, version), next, version, report)
           report.sentAfterConnect += sent
         } else {
           // Nothing is judged before a CONNECT but the first packet, so each gets a connection of its own.
-          bytes.push(spoil(random, random() < 0.8 ? connects : valid[version]))
-          const sent = await exchange(open(identity), null, bytes, version, report)
+          const next = () => spoil(random, random() < 0.8 ? connects : valid[version])
+          const sent = await exchange(open(identity), null, next, version, report)
           report.sentBeforeConnect += sent
         }
         if (report.memoryHalf === 0 && report.sentAfterConnect + report.sentBeforeConnect > half)
@@ -257,11 +266,15 @@ const honestConnect = ({ id, secret }: Identity, version: 4 | 5): Buffer =>
     { protocolVersion: version },
   )
 
-/** Sends on one connection until the broker ends it or has answered a last ping; returns how many packets it was sent. */
+/**
+ * Sends bad packets on one connection, one by one, as long as the broker keeps it, and resolves with how many met their
+ * fate: the connection was closed, a ping behind the packet was answered, or the broker waits for the rest of it. What
+ * was only written to a connection that had ended already does not count.
+ */
 function exchange(
   stream: Duplex,
   connect: Buffer | null,
-  packets: readonly Buffer[],
+  next: () => Buffer,
   version: 4 | 5,
   report: Report,
 ): Promise<number> {
@@ -269,48 +282,78 @@ function exchange(
   return new Promise(resolve => {
     const decoder = parser({ protocolVersion: version })
     let sent = 0
+    let underWay = false
     let over = false
-    const finish = () => {
+    let silence: NodeJS.Timeout | undefined
+    // A handshake that never ends counts nothing; the survey tries again.
+    const guard = setTimeout(() => finish(null), GUARD)
+    const finish = (fate: Fate | null) => {
       if (over) return
       over = true
-      clearTimeout(timer)
+      clearTimeout(guard)
+      clearTimeout(silence)
+      if (fate !== null && underWay) settle(fate)
       stream.destroy()
       resolve(sent)
     }
-    // A cut packet leaves the broker waiting for its rest: silence is a fair answer then.
-    const timer = setTimeout(finish, connect ? 150 : 60)
-    const send = () => {
-      for (const packet of packets) {
-        stream.write(packet)
-        sent++
-      }
-      stream.write(Buffer.from([0xc0, 0]))
+    const settle = (fate: Fate) => {
+      underWay = false
+      sent++
+      report.fates[fate]++
     }
-    decoder.on('packet', (packet: Packet) => {
-      report.answers.set(packet.cmd, (report.answers.get(packet.cmd) ?? 0) + 1)
-      const reason =
-        'properties' in packet && packet.properties && 'reasonString' in packet.properties
-          ? packet.properties.reasonString
-          : undefined
-      if (typeof reason === 'string' && !connect) report.told.push(reason)
-      if (packet.cmd === 'connack') {
-        const { reasonCode, returnCode } = packet as IConnackPacket
-        const code = reasonCode ?? returnCode ?? 0
-        report.connack.set(code, (report.connack.get(code) ?? 0) + 1)
-        if (connect) send()
-      } else if (packet.cmd === 'disconnect') {
-        const code = packet.reasonCode ?? 0
-        report.disconnect.set(code, (report.disconnect.get(code) ?? 0) + 1)
+    const expectAnswer = () => {
+      underWay = true
+      silence = setTimeout(() => finish('silent'), SILENCE)
+    }
+    const send = () => {
+      if (connect) {
+        stream.write(Buffer.concat([next(), PINGREQ]))
+        expectAnswer()
+      } else {
+        // Called when the bytes have left, which is after all handshakes.
+        stream.write(next(), error => {
+          if (!error && !over) expectAnswer()
+        })
       }
-    })
+    }
+    const onPacket = (packet: Packet) => {
+      count(packet, report, connect !== null)
+      if (packet.cmd === 'connack') {
+        if (connect) send()
+        else finish('answered')
+      } else if (packet.cmd === 'pingresp' && connect) {
+        clearTimeout(silence)
+        settle('answered')
+        if (sent < PACKETS_A_CONNECTION) send()
+        else finish(null)
+      }
+    }
+    decoder.on('packet', onPacket)
     decoder.on('error', () => {})
     stream.on('data', bytes => decoder.parse(bytes))
-    stream.on('error', finish)
-    stream.on('close', finish)
-    stream.on('end', finish)
+    stream.on('error', () => finish('closed'))
+    stream.on('close', () => finish('closed'))
+    stream.on('end', () => finish('closed'))
     if (connect) stream.write(connect)
     else send()
   })
+}
+
+function count(packet: Packet, report: Report, authenticated: boolean): void {
+  report.answers.set(packet.cmd, (report.answers.get(packet.cmd) ?? 0) + 1)
+  const reason =
+    'properties' in packet && packet.properties && 'reasonString' in packet.properties
+      ? packet.properties.reasonString
+      : undefined
+  if (typeof reason === 'string' && !authenticated) report.told.push(reason)
+  if (packet.cmd === 'connack') {
+    const { reasonCode, returnCode } = packet as IConnackPacket
+    const code = reasonCode ?? returnCode ?? 0
+    report.connack.set(code, (report.connack.get(code) ?? 0) + 1)
+  } else if (packet.cmd === 'disconnect') {
+    const code = packet.reasonCode ?? 0
+    report.disconnect.set(code, (report.disconnect.get(code) ?? 0) + 1)
+  }
 }
 
 /** Whether a well-behaved client still gets a message through. */
