@@ -1,5 +1,5 @@
 // The composition root: opens every room in order, wires the ports they own, and closes them in reverse.
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { Access } from './access/access.ts'
 import { Audit } from './audit/audit.ts'
 import type { Actor } from './audit/events.ts'
 import { Authenticator } from './auth/authenticator.ts'
+import { operatorKeyHash } from './auth/operator-key.ts'
 import { Bus } from './bus/bus.ts'
 import { CertificateAuthority } from './ca/certificate-authority.ts'
 import { loadProfiles } from './ca/profiles.ts'
@@ -181,6 +182,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     audience: configuration.auth.audience,
     limits: { lifetime: configuration.tokens.lifetime },
   })
+  const operatorKey = secretFormat.newSecret('api', random).text
   const authenticator = new Authenticator({
     registry,
     vault,
@@ -192,6 +194,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     trust: ca,
     audience: configuration.auth.audience,
     anonymous: anonymousOf(configuration, log),
+    operatorKeyHash: operatorKeyHash(operatorKey),
     refuseAll: () => (timeSeen.behind ? 'clock-behind' : null),
     enforcement: unsafeForTests.authentication ? 'off-for-tests' : 'on',
   })
@@ -244,7 +247,6 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
   }
   const tls = await material()
   const unready = new Set(['starting'])
-  const operatorKey = secretFormat.newSecret('api', random).text
   const http = await buildHttp({
     registry,
     vault,
@@ -260,7 +262,6 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     random,
     log,
     tls,
-    operatorKeyHash: createHash('sha256').update(operatorKey).digest(),
     names: configuration.names,
     publicUrl,
     version: VERSION,

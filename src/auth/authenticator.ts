@@ -14,6 +14,7 @@ import { AttemptLimiter } from './attempt-limiter.ts'
 import { type Claim, claimsOf } from './claims.ts'
 import { admitsClientId, assignClientId, checkClientId } from './client-identifier.ts'
 import { AUTHENTICATION_LIMITS, type AuthenticationLimits } from './limits.ts'
+import { LOCAL_OPERATOR, LOCAL_OPERATOR_SUBJECT, showsOperatorKey } from './operator-key.ts'
 import type { IssuerKeys, TrustedAuthorities, UnknownCertificate } from './ports.ts'
 import { type Proof, proofBy, type Trace } from './proof.ts'
 import { believedSubject } from './unproved.ts'
@@ -36,6 +37,8 @@ export interface AuthenticatorParts {
   readonly audience: string
   /** Who shows nothing at all gets this role, on these transports; null: nobody does. */
   readonly anonymous: { readonly role: string; readonly transports: readonly Transport[] } | null
+  /** Of the per-start operator key (`operatorKeyHash`); null or absent: there is none. */
+  readonly operatorKeyHash?: Buffer | null
   /** Why nobody may come in just now (the clock is behind, say); null: they may. */
   readonly refuseAll?: () => FailureCode | null
   /** `off-for-tests` believes whatever is claimed, so that a test of an attack is seen to fail. */
@@ -56,6 +59,8 @@ export class Authenticator {
   readonly #limits: AuthenticationLimits
   readonly #limiter: AttemptLimiter
   readonly #tokens: TokenVerifier
+  /** Where the operator key has come from. Its acts are audited one by one; `audit follow` must not follow itself. */
+  readonly #operatorAddresses = new Set<string>()
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts
@@ -80,7 +85,7 @@ export class Authenticator {
     return principal
   }
 
-  /** The HTTP API: an `lk_api_` secret or an access token as bearer (RFC 6750). */
+  /** The HTTP API: the operator key, an `lk_api_` secret or an access token as bearer (RFC 6750). */
   authenticateBearer(token: string, address: string): Promise<Principal> {
     return this.authenticate({
       transport: 'https',
@@ -115,6 +120,12 @@ export class Authenticator {
 
   /** The checks, in their order; each may end it. */
   async #admit(evidence: Evidence, trace: Trace): Promise<Principal> {
+    const { operatorKeyHash: ownKey = null } = this.#parts
+    // Before everything else: nobody can lock the operator of this machine out, nor can a clock that is behind.
+    if (ownKey !== null && showsOperatorKey(evidence, ownKey)) {
+      trace.principal = LOCAL_OPERATOR
+      return unregistered(LOCAL_OPERATOR_SUBJECT, evidence)
+    }
     const closed = this.#parts.refuseAll?.() ?? null
     if (closed !== null) throw new Failure(closed)
     if (this.#parts.enforcement === 'off-for-tests') return this.#believe(evidence, trace)
@@ -226,6 +237,10 @@ export class Authenticator {
   #record({ transport, address, clientId }: Evidence, trace: Trace, failure: FailureCode | null): void {
     const result = failure === null ? 'accepted' : 'refused'
     this.#parts.meter.count('latchkey_authentications_total', { result, reason: failure ?? 'none', transport })
+    if (trace.principal === LOCAL_OPERATOR && failure === null) {
+      if (this.#operatorAddresses.has(address)) return
+      this.#operatorAddresses.add(address)
+    }
     this.#parts.audit.record({ type: 'authentication', result, failure, transport, address, clientId, ...trace })
   }
 }

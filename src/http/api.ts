@@ -65,8 +65,6 @@ export interface HttpParts {
   readonly log: Log
   /** null serves plaintext, for loopback behind somebody else's TLS. */
   readonly tls: TlsMaterial | null
-  /** SHA-256 of the per-start operator key (role `admin`); null when there is none. */
-  readonly operatorKeyHash: Buffer | null
   /** Configured names of this broker, beside the loopback ones: what a Host header may say. */
   readonly names: readonly string[]
   /** `https://host:port` where others reach this listener, without a slash at the end: for the CRL's address. */

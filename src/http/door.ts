@@ -1,5 +1,6 @@
 // The way into the HTTP API and the way out of it, for every route alike.
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LOCAL_OPERATOR } from '../auth/operator-key.ts'
 import { isLoopback, peerAddress } from '../auth/peer-address.ts'
 import { Failure } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
@@ -7,7 +8,7 @@ import { operationOf, recordAct } from './administration-log.ts'
 import type { Administer, HttpApp, RouteAccess, RouteParts } from './api.ts'
 import { hostCheck } from './host-check.ts'
 import { peerCertificates } from './listener.ts'
-import { bearerToken, LOCAL_OPERATOR } from './operator-authentication.ts'
+import { bearerToken } from './operator-authentication.ts'
 import { bearerChallenge, failureOf, PROBLEM_TYPE, problemFor, RETRY_AFTER } from './problem-details.ts'
 
 /** The answers are for the caller alone and never for a page of another site: no CORS, no framing, no caching. */

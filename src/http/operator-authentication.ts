@@ -1,6 +1,4 @@
-// RFC 6750: who calls, and whether they may. The principal comes from `auth`, but for the per-start operator key, which
-// this process made itself and which no registry knows.
-import { createHash, timingSafeEqual } from 'node:crypto'
+// RFC 6750: who calls, and whether they may. The principal comes from `auth`.
 import type { Access } from '../access/access.ts'
 import type { Actor } from '../audit/events.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
@@ -8,32 +6,23 @@ import { Failure } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
 import type { Administer } from './api.ts'
 
-/** Not a valid identifier, so that no registered client can be mistaken for it. */
-export const LOCAL_OPERATOR = '@local'
-
 export interface OperatorAuthenticationParts {
   readonly authenticator: Authenticator
   readonly access: Access
-  readonly operatorKeyHash: Buffer | null
 }
 
 export class OperatorAuthentication {
   readonly #authenticator: Authenticator
   readonly #access: Access
-  readonly #operatorKeyHash: Buffer | null
 
-  constructor({ authenticator, access, operatorKeyHash }: OperatorAuthenticationParts) {
+  constructor({ authenticator, access }: OperatorAuthenticationParts) {
     this.#authenticator = authenticator
     this.#access = access
-    this.#operatorKeyHash = operatorKeyHash
   }
 
-  /**
-   * The per-start operator key, API keys and access tokens. Throws the Failure of `auth`, which also writes the audit
-   * event. The operator's own key comes before any limiter: nobody on this machine can lock the operator out.
-   */
-  async authenticate(token: string, address: string): Promise<Principal> {
-    return this.#localOperator(token, address) ?? this.#authenticator.authenticateBearer(token, address)
+  /** The per-start operator key, API keys and access tokens. Throws the Failure of `auth`, which also tells the trail. */
+  authenticate(token: string, address: string): Promise<Principal> {
+    return this.#authenticator.authenticateBearer(token, address)
   }
 
   /** A device by the client certificate of its connection; TLS alone has not judged it. Throws as `authenticate` does. */
@@ -47,32 +36,6 @@ export class OperatorAuthentication {
       username: null,
       password: null,
     })
-  }
-
-  #localOperator(token: string, address: string): Principal | null {
-    if (this.#operatorKeyHash === null) return null
-    const hash = createHash('sha256').update(token).digest()
-    if (hash.length !== this.#operatorKeyHash.length || !timingSafeEqual(hash, this.#operatorKeyHash)) return null
-    return {
-      subject: {
-        kind: 'operator',
-        id: LOCAL_OPERATOR,
-        type: null,
-        groups: [],
-        roles: ['admin'],
-        attributes: new Map([['id', LOCAL_OPERATOR]]),
-        children: [],
-      },
-      credential: null,
-      expiresAt: null,
-      scopes: null,
-      issuer: null,
-      jti: null,
-      ownerEpoch: 0,
-      credentialEpoch: 0,
-      transport: 'https',
-      address,
-    }
   }
 
   /** Throws `policy-denied` or `scope-denied` unless the principal may administer this. */

@@ -39,6 +39,7 @@ test('list: the newest, in the order of time, with filters', async () => {
   await isAdmitted(broker, 't1', { username: 't1', password: 'wrong' })
   const { stdout } = await run('audit', 'list', '--type', 'authentication')
   expect(stdout.split('\n').map(line => line.replace(/^ *\d+ +[-\d]+ [\d:]+Z +/, ''))).toEqual([
+    'accepted @local from 127.0.0.1 by https with -',
     'accepted t1 from 127.0.0.1 by mqtts with secret',
     expect.stringMatching(/^refused \w+ from 127\.0\.0\.1 by mqtts: bad-secret$/),
   ])
