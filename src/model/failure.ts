@@ -140,6 +140,7 @@ export const FAILURES = {
   },
   'token-audience': {
     ...UNAUTHENTICATED,
+    coap: '4.03',
     oauth: 'invalid_token',
     advice: 'The JWT was made for another audience. Ask the token server for one for this broker.',
   },
@@ -273,6 +274,39 @@ export const FAILURES = {
     advice: 'The receiver is too slow or away for too long. Raise limits.maximumQueued, or mend the receiver.',
   },
   'shared-not-supported': { ...PROTOCOL, mqtt5: 0x9e, advice: 'Shared subscriptions are switched off.' },
+
+  // --- CoAP
+  'option-unknown': {
+    ...PROTOCOL,
+    mqtt5: 0x82,
+    coap: '4.02',
+    stranger: 'Unknown critical option.',
+    advice: 'The request holds a critical option that is not served. Leave it out (RFC 7252 5.4.1).',
+  },
+  'method-not-allowed': {
+    ...PROTOCOL,
+    mqtt5: 0x82,
+    coap: '4.05',
+    http: 405,
+    stranger: 'Method not allowed.',
+    advice: 'The resource does not serve this method. Look at docs/guide/coap.md for those it does.',
+  },
+  'not-acceptable': {
+    ...PROTOCOL,
+    mqtt5: 0x82,
+    coap: '4.06',
+    http: 406,
+    stranger: 'Not acceptable.',
+    advice: 'The resource has no representation in the format that Accept names. Leave Accept out.',
+  },
+  'content-format-unsupported': {
+    ...PROTOCOL,
+    mqtt5: 0x99,
+    coap: '4.15',
+    http: 415,
+    stranger: 'Unsupported content format.',
+    advice: 'Send the payload in a content format that the resource takes.',
+  },
 
   // --- the house itself
   'shutting-down': { ...DOWN, mqtt5: 0x8b, advice: 'The broker is stopping; clients come back by themselves.' },

@@ -1,12 +1,11 @@
 // What the gate of every connection shares, and what it asks of other rooms.
 import type { Access } from '../access/access.ts'
+import type { SessionEvent } from '../access/session-event.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Clock, Random } from '../model/clock.ts'
-import type { FailureCode } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
-import type { Transport } from '../model/transport.ts'
 import type { MqttLimits } from './limits.ts'
 import type { SessionEngine } from './session-engine.ts'
 import type { WriteTurn } from './write-turn.ts'
@@ -18,18 +17,6 @@ export type GateAccess = Pick<Access, 'epoch' | 'rights'> & {
 
 /** What the gate asks of `auth`. */
 export type Door = Pick<Authenticator, 'authenticate' | 'begin' | 'admitsClientId' | 'assignClientId'>
-
-/** For the audit trail. */
-export interface SessionEvent {
-  readonly type: 'session-start' | 'session-end'
-  readonly session: string
-  readonly principal: string | null
-  readonly transport: Transport
-  readonly address: string
-  readonly clientId: string | null
-  /** Why it was ended; null at the start and when the client left. */
-  readonly failure: FailureCode | null
-}
 
 export interface GateContext {
   readonly bus: Bus

@@ -1,0 +1,89 @@
+// The home that the demo brings to life: who lives in which room, over which protocol, with which credential.
+
+export type Protocol = 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'coap' | 'coaps' | 'coap+tcp' | 'coaps+tcp'
+export type CredentialName = 'x509' | 'psk' | 'secret' | 'jwt' | 'oscore'
+
+export interface DevicePlan {
+  /** As in devices/rooms. */
+  readonly id: string
+  readonly protocol: Protocol
+  readonly credential: CredentialName
+  /** Who makes its JWTs: the device with a key of its own, or the token endpoint for a secret. Only with `jwt`. */
+  readonly tokens?: 'signed' | 'fetched'
+}
+
+export interface RoomPlan {
+  readonly name: string
+  /** Degrees Celsius. */
+  readonly setpoint: number
+  /** Square metres of floor: its heat capacity and losses follow. */
+  readonly area: number
+  /** Square metres of window towards the sun. */
+  readonly window: number
+  readonly thermostat: DevicePlan
+  readonly airConditioner: DevicePlan
+}
+
+export interface HomePlan {
+  readonly rooms: readonly RoomPlan[]
+  /** Speaks for battery sensors, which have no connection of their own. */
+  readonly gateway: DevicePlan & { readonly sensors: readonly { readonly id: string; readonly room: string }[] }
+  /** A client of the token endpoint that reads. */
+  readonly energy: DevicePlan
+}
+
+export const HOME: HomePlan = {
+  rooms: [
+    {
+      name: 'kitchen',
+      setpoint: 24,
+      area: 14,
+      window: 2,
+      thermostat: { id: 'thermostat-kitchen', protocol: 'mqtts', credential: 'x509' },
+      airConditioner: { id: 'ac-kitchen', protocol: 'mqtts', credential: 'x509' },
+    },
+    {
+      name: 'living-room',
+      setpoint: 23.5,
+      area: 28,
+      window: 5,
+      thermostat: { id: 'thermostat-living-room', protocol: 'mqtts', credential: 'psk' },
+      airConditioner: { id: 'ac-living-room', protocol: 'mqtts', credential: 'secret' },
+    },
+    {
+      name: 'bedroom',
+      setpoint: 22,
+      area: 16,
+      window: 2,
+      thermostat: { id: 'thermostat-bedroom', protocol: 'wss', credential: 'secret' },
+      airConditioner: { id: 'ac-bedroom', protocol: 'coap', credential: 'jwt', tokens: 'signed' },
+    },
+    {
+      name: 'study',
+      setpoint: 23,
+      area: 12,
+      window: 1.5,
+      thermostat: { id: 'thermostat-study', protocol: 'mqtts', credential: 'jwt', tokens: 'signed' },
+      airConditioner: { id: 'ac-study', protocol: 'mqtts', credential: 'psk' },
+    },
+    {
+      name: 'nursery',
+      setpoint: 22.5,
+      area: 13,
+      window: 1.5,
+      thermostat: { id: 'thermostat-nursery', protocol: 'coap', credential: 'jwt', tokens: 'fetched' },
+      airConditioner: { id: 'ac-nursery', protocol: 'coap', credential: 'secret' },
+    },
+  ],
+  gateway: {
+    id: 'gateway-hall',
+    protocol: 'mqtts',
+    credential: 'x509',
+    sensors: [
+      { id: 'sensor-kitchen', room: 'kitchen' },
+      { id: 'sensor-living-room', room: 'living-room' },
+      { id: 'sensor-bedroom', room: 'bedroom' },
+    ],
+  },
+  energy: { id: 'energy', protocol: 'mqtts', credential: 'jwt', tokens: 'fetched' },
+}

@@ -1,0 +1,70 @@
+// The port between the message layer and what it serves.
+import type { CoapOption } from '../coap-wire/message.ts'
+import type { Endpoint } from './endpoint.ts'
+
+/** What became of a notification. `reset` may follow `sent`. */
+export type Fate =
+  /** Non-confirmable: it has left. */
+  | 'sent'
+  | 'acknowledged'
+  /** The peer does not want it: RST (RFC 7641 3.6). */
+  | 'reset'
+  /** Never acknowledged (RFC 7641 4.5). */
+  | 'timeout'
+  /** The queue was full, and it was the oldest. */
+  | 'dropped'
+
+export interface Notification {
+  readonly token: Buffer
+  readonly code: number
+  /** In ascending order. */
+  readonly options: readonly CoapOption[]
+  readonly payload: Buffer
+  readonly confirmable: boolean
+  onFate(fate: Fate): void
+}
+
+/** Somebody who asks, as resources see them: an endpoint with its exchanges. */
+export interface Peer {
+  readonly endpoint: Endpoint
+  /** Never waits: one confirmable at a time (NSTART), the others queue, the oldest is dropped (RFC 7252 4.7). */
+  notify(notification: Notification): void
+  /** Called once, when the peer is forgotten: its endpoint closed, or made room for others. */
+  onGone(listener: () => void): void
+}
+
+export interface Request {
+  readonly peer: Peer
+  /** Method code: 1 GET, 2 POST, 3 PUT, 4 DELETE. */
+  readonly method: number
+  readonly confirmable: boolean
+  readonly token: Buffer
+  /** Uri-Path, one element per option, valid UTF-8. */
+  readonly path: readonly string[]
+  /** Uri-Query `name=value`; a name without `=` has the value ''. The first of equal names counts. */
+  readonly query: ReadonlyMap<string, string>
+  /** Observe (RFC 7641 2): 0 registers, 1 deregisters; null without the option. */
+  readonly observe: number | null
+  readonly contentFormat: number | null
+  readonly accept: number | null
+  readonly options: readonly CoapOption[]
+  readonly payload: Buffer
+}
+
+export interface Response {
+  /** Class and detail in one byte: 0x45 is 2.05. */
+  readonly code: number
+  /** In ascending order. */
+  readonly options?: readonly CoapOption[]
+  readonly payload?: Buffer
+}
+
+/**
+ * Answers for a path and everything below it. Malformed messages, unknown critical options, methods it does not name and
+ * unproved addresses never reach it; duplicates reach it once. A Failure it throws becomes the code of its catalogue row.
+ */
+export interface Resource {
+  readonly path: readonly string[]
+  readonly methods: ReadonlySet<number>
+  handle(request: Request): Response | Promise<Response>
+}
