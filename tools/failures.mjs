@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Writes docs/failures.md from the catalogue in src/model/failure.ts: `npm run docs`.
+// Writes docs/failures.md from the catalogue in src/model/failure-catalogue.ts: `npm run docs`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ export function failuresPage(failures) {
     const cells = [row.mqtt3, hex(row.mqtt5), row.coap, row.http, row.oauth, row.stranger, row.advice]
     return `| <a id="${code}"></a>\`${code}\` | ${cells.map(cell).join(' | ')} |`
   })
-  return `<!-- Generated from src/model/failure.ts by \`npm run docs\`: change it there. -->
+  return `<!-- Generated from src/model/failure-catalogue.ts by \`npm run docs\`: change it there. -->
 # Failures
 
 Every refusal has one of these ${rows.length} codes: in the audit trail, the logs, the HTTP API (\`code\` of a problem document,
@@ -32,7 +32,7 @@ ${rows.join('\n')}
 /** The catalogue, read from its TypeScript source: it imports nothing, so stripping its types is enough. */
 async function readCatalogue() {
   const { default: ts } = await import('typescript')
-  const source = readFileSync(join(ROOT, 'src/model/failure.ts'), 'utf8')
+  const source = readFileSync(join(ROOT, 'src/model/failure-catalogue.ts'), 'utf8')
   const { outputText } = ts.transpileModule(source, {
     compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
   })
