@@ -37,7 +37,7 @@ export { Failure } from './model/failure.ts'
 
 export const VERSION = '0.1.0'
 
-export type ListenerName = 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'https'
+export type ListenerName = 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'coap' | 'https'
 export type Listeners = Partial<Record<ListenerName, { readonly host: string; readonly port: number }>>
 
 export interface LatchkeyEvents {
@@ -355,7 +355,7 @@ function anonymousOf(configuration: Configuration, log: Log) {
   const { anonymous } = configuration.auth
   if (!anonymous) return null
   log.warn({ role: anonymous.role }, 'anyone may connect without showing anything: auth.anonymous is on')
-  return { role: anonymous.role, transports: ['mqtt', 'mqtts', 'ws', 'wss'] as const }
+  return { role: anonymous.role, transports: ['mqtt', 'mqtts', 'ws', 'wss', 'coap'] as const }
 }
 
 /** What the server certificate must say beside localhost and the host's own name. */

@@ -25,7 +25,21 @@ const listener = (defaultHost: string, defaultPort: number) =>
     )
     .default({ host: defaultHost, port: defaultPort, insecure: false })
 const notYet = z
-  .literal(false, { error: 'CoAP is not served by this version: leave the key out, or set it to false' })
+  .literal(false, { error: 'CoAP is served over UDP alone by this version: leave the key out, or set it to false' })
+  .default(false)
+/** Plain CoAP has no channel that could prove anything, so it is served only where somebody asks for it. */
+const plainCoap = z
+  .union(
+    [
+      z.strictObject({
+        host: host.default('127.0.0.1'),
+        port: port.default(5683),
+        insecure: z.boolean().default(false).describe('Must be true: session tokens and messages travel in the clear.'),
+      }),
+      z.literal(false),
+    ],
+    { error: 'must be false, or a mapping such as { host: 127.0.0.1, port: 5683, insecure: true }' },
+  )
   .default(false)
 
 const ANYWHERE = '0.0.0.0'
@@ -37,7 +51,7 @@ const listeners = z.strictObject({
   ws: listener(LOOPBACK, 8083),
   wss: listener(ANYWHERE, 8084),
   https: listener(LOOPBACK, 8443),
-  coap: notYet,
+  coap: plainCoap,
   coaps: notYet,
   'coap+tcp': notYet,
   'coaps+tcp': notYet,
@@ -151,9 +165,16 @@ function checkExposure(configuration: Configuration, locate: (path: readonly str
       `listeners.${name} would serve plaintext on ${settings.host}: set insecure: true if that is meant, or use ${name === 'mqtt' ? 'mqtts' : 'wss'}`,
     )
   }
+  const { coap } = configuration.listeners
+  if (coap !== false && !coap.insecure) {
+    refuse(
+      ['listeners', 'coap'],
+      'listeners.coap would serve plain CoAP, which proves and hides nothing: set insecure: true if that is meant, or leave it out',
+    )
+  }
   const { anonymous } = configuration.auth
   if (!anonymous || anonymous.insecure) return
-  for (const name of ['mqtt', 'mqtts', 'ws', 'wss'] as const) {
+  for (const name of ['mqtt', 'mqtts', 'ws', 'wss', 'coap'] as const) {
     const settings = configuration.listeners[name]
     if (settings === false || isLoopback(settings.host)) continue
     refuse(

@@ -48,7 +48,8 @@ describe('each error says where and what', () => {
     ['limits:\n  maxKeepAlive: soon\n', /:2:17: limits\.maxKeepAlive/],
     ['limits:\n  maxKeepAlive: 0\n', /:2:17: limits\.maxKeepAlive/],
     ['durability: sometimes\n', /:1:13: durability/],
-    ['listeners:\n  coap: { port: 5683 }\n', /:2:9: listeners\.coap: CoAP is not served/],
+    ['listeners:\n  coaps: { port: 5684 }\n', /:2:10: listeners\.coaps: CoAP is served over UDP alone/],
+    ['listeners:\n  coap: 5683\n', /:2:9: listeners\.coap: must be false, or a mapping/],
     ['a: [1\n', /:2:1: this is not valid YAML/],
     ['data: a\ndata: b\n', /:2:1: .*"data" twice, first in line 1/],
     ['log:\n  level: info\n  level: warn\n', /:3:3: log has the key "level" twice, first in line 2/],
@@ -91,6 +92,16 @@ describe('safe unless told otherwise', () => {
     expect(
       parseConfiguration({ listeners: { mqtt: { host: '0.0.0.0', insecure: true } } }).listeners.mqtt,
     ).toMatchObject({ host: '0.0.0.0' })
+  })
+  test('plain CoAP needs insecure: true wherever it listens', () => {
+    expect(parseConfiguration({}).listeners.coap).toBe(false)
+    expect(() => parseConfiguration({ listeners: { coap: { port: 5683 } } })).toThrowError(
+      /listeners\.coap .*insecure: true/,
+    )
+    expect(parseConfiguration({ listeners: { coap: { insecure: true } } }).listeners.coap).toMatchObject({
+      host: '127.0.0.1',
+      port: 5683,
+    })
   })
   test('and a file is told where', async () => {
     await expect(read('listeners:\n  mqtt: { host: 0.0.0.0 }\n')).rejects.toMatchObject({
