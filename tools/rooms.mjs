@@ -79,8 +79,9 @@ export const ROOMS = [
   },
   {
     room: 'coap-wire',
-    holds: 'codec, block-wise, OSCORE: shared by server and simulator',
+    holds: 'codec, options, content formats, link format: shared by server and simulator',
     imports: ['model'],
+    owns: [{ package: 'cbor2' }],
   },
   {
     room: 'dtls',
@@ -89,7 +90,7 @@ export const ROOMS = [
   },
   {
     room: 'coap',
-    holds: 'endpoint, exchange, observe, topic resource, authz-info, discovery',
+    holds: 'endpoint, exchange, observe, topic resource, sessions by token, discovery',
     imports: ['model', 'coap-wire', 'dtls', 'access', 'auth', 'bus'],
   },
   {
@@ -133,6 +134,7 @@ export const ROOMS = [
     files: ['simulator/**'],
     holds: 'an outsider: real clients over real sockets',
     imports: ['client', 'coap-wire', 'dtls'],
+    owns: [{ package: 'mqtt' }, { package: 'coap' }],
   },
 ]
 
