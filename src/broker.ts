@@ -1,7 +1,6 @@
 // The composition root: opens every room in order, wires the ports they own, and closes them in reverse.
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Access } from './access/access.ts'
 import { Audit } from './audit/audit.ts'
@@ -17,11 +16,12 @@ import { buildHttp } from './http/app.ts'
 import { Metrics } from './http/metrics.ts'
 import { type Change, ChangeFeed } from './model/change.ts'
 import type { Clock, Random } from './model/clock.ts'
-import { Failure } from './model/failure.ts'
 import type { Log } from './model/log.ts'
 import { MqttServer } from './mqtt/server.ts'
 import { TokenServer } from './oauth/token-server.ts'
+import { Opened } from './opened.ts'
 import { writeOperatorFile } from './operator-file.ts'
+import { loadPolicyFiles } from './policy-files.ts'
 import { openLog } from './process-log.ts'
 import { Registry } from './registry/registry.ts'
 import { ReservedPort } from './reserved-port.ts'
@@ -72,27 +72,6 @@ const systemClock: Clock = { now: () => Date.now() }
 const systemRandom: Random = { bytes: count => randomBytes(count) }
 /** Milliseconds between two looks at the age of the server's certificate. */
 const CERTIFICATE_CHECK = 3_600_000
-
-/** What has been opened so far; closed in reverse, whatever happens on the way. */
-class Opened {
-  readonly #closers: (() => unknown)[] = []
-
-  add(close: () => unknown): void {
-    this.#closers.push(close)
-  }
-
-  async close(): Promise<void> {
-    let first: unknown
-    for (const close of this.#closers.splice(0).reverse()) {
-      try {
-        await close()
-      } catch (error) {
-        first ??= error
-      }
-    }
-    if (first !== undefined) throw first
-  }
-}
 
 /**
  * Starts a broker. Initialises an absent or empty data directory. Throws a Failure, with everything closed again, when
@@ -167,7 +146,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     enforcement: unsafeForTests.policy ? 'off-for-tests' : 'on',
   })
   opened.add(() => access.close())
-  await loadPolicyFiles(configuration.policy.files, access)
+  await loadPolicyFiles(configuration.policy.files, access, SYSTEM)
 
   const tokens = await TokenServer.open({
     store,
@@ -331,24 +310,6 @@ async function keyEncryptionKey(configuration: Configuration, data: string, rand
   const { LATCHKEY_VAULT_KEY: fromEnvironment } = process.env
   if (fromEnvironment) return environmentKey(fromEnvironment)
   return fileKey(configuration.vault.keyFile ?? join(data, 'vault.key'), { create, random })
-}
-
-/** The configuration's policy files become a version of the policy when they differ from the one in force. */
-async function loadPolicyFiles(paths: readonly string[], access: Access): Promise<void> {
-  if (paths.length === 0) return
-  const files = await Promise.all(
-    paths.map(async path => {
-      try {
-        return { path, text: await readFile(path, 'utf8') }
-      } catch (error) {
-        throw new Failure('invalid-configuration', 'the policy file cannot be read; correct policy.files', {
-          location: { file: path },
-          cause: error,
-        })
-      }
-    }),
-  )
-  await access.putPolicy(files, SYSTEM)
 }
 
 function anonymousOf(configuration: Configuration, log: Log) {
