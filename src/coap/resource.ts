@@ -21,6 +21,8 @@ export interface Notification {
   readonly options: readonly CoapOption[]
   readonly payload: Buffer
   readonly confirmable: boolean
+  /** Asked before it leaves or is repeated: false when it has expired or is not permitted any more, and is dropped then. */
+  mayLeave?(): boolean
   onFate(fate: Fate): void
 }
 
@@ -29,6 +31,11 @@ export interface Peer {
   readonly endpoint: Endpoint
   /** Never waits: one confirmable at a time (NSTART), the others queue, the oldest is dropped (RFC 7252 4.7). */
   notify(notification: Notification): void
+  /**
+   * Synchronous: what waits or is being repeated under this token leaves no more, and its fate is not told. What comes
+   * next does not wait for its acknowledgement. Observations end with it, before their last notification.
+   */
+  withdraw(token: Buffer): void
   /** Called once, when the peer is forgotten: its endpoint closed, or made room for others. */
   onGone(listener: () => void): void
 }
@@ -66,5 +73,7 @@ export interface Response {
 export interface Resource {
   readonly path: readonly string[]
   readonly methods: ReadonlySet<number>
+  /** What it does counts against the peer's address, so that must be proved first (RFC 9175 2.4), whatever the request. */
+  readonly needsProvedAddress?: boolean
   handle(request: Request): Response | Promise<Response>
 }
