@@ -1,0 +1,72 @@
+/** Every bound on CoAP peers. Times in milliseconds unless said otherwise; the protocol's own are of RFC 7252 4.8. */
+export interface CoapLimits {
+  // --- messages (RFC 7252 4)
+  /** Bytes of one datagram; longer requests are answered 4.13. */
+  readonly messageBytes: number
+  /** Bytes of one block of a longer answer: 16, 32, ... 1024. */
+  readonly blockSize: number
+  /** From a confirmable message to its first retransmission, at least (ACK_TIMEOUT). */
+  readonly ackTimeout: number
+  /** MAX_RETRANSMIT. */
+  readonly maxRetransmit: number
+  /** From a confirmable request to its empty acknowledgement, when the handler has not answered by then. */
+  readonly processingDelay: number
+  /** How long a confirmable request is known again (EXCHANGE_LIFETIME). */
+  readonly exchangeLifetime: number
+  /** How long a non-confirmable request is known again (NON_LIFETIME). */
+  readonly nonLifetime: number
+
+  // --- one peer
+  /** Requests known again by their message ids, those in progress included. */
+  readonly rememberedExchanges: number
+  /** Non-confirmable notifications that a reset still finds. */
+  readonly rememberedNotifications: number
+  /** Confirmable messages that wait for the one in flight (NSTART 1). */
+  readonly outgoingQueue: number
+  readonly requestsPerSecond: number
+  /** Requests at once. */
+  readonly requestBurst: number
+  /** Requests beyond the bucket that are told so with 4.29; the rest is met with silence. */
+  readonly refusals: number
+
+  // --- all peers
+  /** Peers that have proved their address. */
+  readonly peers: number
+  /** Those of one address (IPv6: one /64); more of them are forgotten like strangers. */
+  readonly peersPerAddress: number
+  /** Peers that have not proved their address. */
+  readonly strangers: number
+  /** Bytes of the answers kept for duplicates. */
+  readonly keptAnswerBytes: number
+  /** An Echo value proves an address for this long, and at most for twice that. */
+  readonly echoLifetime: number
+
+  // --- one socket
+  /** Bytes the kernel holds for us before it drops datagrams. */
+  readonly receiveBufferBytes: number
+  /** Bytes that wait for the network; what comes on top is dropped. */
+  readonly sendQueueBytes: number
+}
+
+export const COAP_LIMITS: CoapLimits = {
+  messageBytes: 4096,
+  blockSize: 1024,
+  ackTimeout: 2000,
+  maxRetransmit: 4,
+  processingDelay: 500,
+  exchangeLifetime: 247_000,
+  nonLifetime: 145_000,
+  rememberedExchanges: 64,
+  rememberedNotifications: 16,
+  outgoingQueue: 100,
+  requestsPerSecond: 1000,
+  requestBurst: 2000,
+  refusals: 50,
+  peers: 20_000,
+  peersPerAddress: 4096,
+  strangers: 10_000,
+  keptAnswerBytes: 32 * 1024 * 1024,
+  echoLifetime: 60_000,
+  receiveBufferBytes: 4 * 1024 * 1024,
+  sendQueueBytes: 4 * 1024 * 1024,
+}

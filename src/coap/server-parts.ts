@@ -1,0 +1,27 @@
+import type { Access } from '../access/access.ts'
+import type { Scheduler } from '../access/scheduler.ts'
+import type { SessionEvent } from '../access/session-event.ts'
+import type { Authenticator } from '../auth/authenticator.ts'
+import type { Bus } from '../bus/bus.ts'
+import type { Clock, Random } from '../model/clock.ts'
+import type { Log } from '../model/log.ts'
+import type { Meter } from '../model/meter.ts'
+import type { CoapLimits } from './limits.ts'
+
+/** What a CoAP server asks of other rooms. */
+export interface CoapServerParts {
+  readonly bus: Bus
+  readonly access: Pick<Access, 'epoch' | 'rights'> & {
+    readonly sessions: Pick<Access['sessions'], 'register' | 'remove'>
+  }
+  readonly authenticator: Pick<Authenticator, 'authenticate' | 'admitsClientId' | 'assignClientId'>
+  readonly clock: Clock
+  readonly random: Random
+  /** Timers of this process unless given. */
+  readonly scheduler?: Scheduler
+  readonly meter: Meter
+  readonly log: Log
+  readonly limits?: Partial<CoapLimits>
+  /** For the audit trail. */
+  readonly recordSession: (event: SessionEvent) => void
+}
