@@ -1,10 +1,20 @@
 import type { Connection } from './connection.ts'
 import { pages } from './pages.ts'
-import type { CreatedEnrolment, Enrolment, EnrolmentInput, Page, PageQuery, Redemption, Renewal } from './types.ts'
+import type {
+  CreatedEnrolment,
+  Enrolment,
+  EnrolmentInput,
+  EnrolmentKind,
+  Page,
+  PageQuery,
+  Redeemed,
+  RedeemInput,
+  Renewal,
+} from './types.ts'
 
 const PATH = '/v1/enrolments'
 
-/** One-time tokens by which devices get their first certificate. */
+/** One-time tokens by which devices get their first credential. */
 export class Enrolments {
   readonly #connection: Connection
 
@@ -32,11 +42,11 @@ export class Enrolments {
   }
 
   /** What a device does with its token; needs no other authentication. */
-  redeem(input: {
-    readonly token: string
-    readonly csr: string
-    readonly device?: string | undefined
-  }): Promise<Redemption> {
+  redeem(input: RedeemInput['x509']): Promise<Redeemed['x509']>
+  redeem(input: RedeemInput['secret']): Promise<Redeemed['secret']>
+  redeem(input: RedeemInput['psk']): Promise<Redeemed['psk']>
+  redeem(input: RedeemInput['jwt-key']): Promise<Redeemed['jwt-key']>
+  redeem<K extends EnrolmentKind>(input: RedeemInput[K]): Promise<Redeemed[K]> {
     return this.#connection.json({ method: 'POST', path: `${PATH}/redeem`, body: input, authorization: null })
   }
 

@@ -215,6 +215,8 @@ export interface TextFile {
   readonly text: string
 }
 
+export type EnrolmentKind = 'x509' | 'secret' | 'psk' | 'jwt-key'
+
 export interface EnrolmentInput {
   /** Device type of what will be enrolled. */
   readonly type: string
@@ -226,7 +228,9 @@ export interface EnrolmentInput {
   readonly groups?: readonly string[] | undefined
   /** Devices it may enrol; default 1. */
   readonly uses?: number | undefined
-  /** Seconds its certificates live; the profile bounds it. */
+  /** Of credentials that a device may ask for; default: x509 alone. */
+  readonly kinds?: readonly EnrolmentKind[] | undefined
+  /** Seconds its credentials live; default: certificates as the profile says, all else without end. */
   readonly lifetime?: number | undefined
 }
 
@@ -245,7 +249,8 @@ export interface Enrolment {
   readonly device: string | null
   readonly attributes: Readonly<Record<string, string>>
   readonly groups: readonly string[]
-  /** Seconds its certificates live; null: as the profile says. */
+  readonly kinds: readonly EnrolmentKind[]
+  /** Seconds its credentials live; null: certificates as the profile says, all else without end. */
   readonly lifetime: number | null
   /** Devices it may enrol in all. */
   readonly uses: number
@@ -265,6 +270,38 @@ export interface Renewal {
   readonly chain: string
 }
 
-export interface Redemption extends Renewal {
+interface RedeemOptions {
+  readonly token: string
+  /** The id it asks for, where the token leaves that open. */
+  readonly device?: string | undefined
+}
+
+/** What a device may ask for with its token, by kind. */
+export interface RedeemInput {
+  readonly x509: RedeemOptions & {
+    readonly kind?: 'x509' | undefined
+    /** PKCS#10 in PEM, signed with the key it is for. */
+    readonly csr: string
+  }
+  readonly secret: RedeemOptions & { readonly kind: 'secret'; readonly audience: 'mqtt' | 'token' }
+  readonly psk: RedeemOptions & { readonly kind: 'psk' }
+  readonly 'jwt-key': RedeemOptions & {
+    readonly kind: 'jwt-key'
+    /** A public JWK. */
+    readonly jwk: Readonly<Record<string, unknown>>
+  }
+}
+
+interface Enrolled {
   readonly device: Device
+  readonly credential: Credential
+}
+
+/** What a device gets for its token, by kind: secrets this once. */
+export interface Redeemed {
+  readonly x509: Enrolled & Renewal
+  readonly secret: Enrolled & { readonly secret: string }
+  /** The key is hex. */
+  readonly psk: Enrolled & { readonly psk: { readonly identity: string; readonly key: string } }
+  readonly 'jwt-key': Enrolled
 }

@@ -1,4 +1,5 @@
 import type { Actor } from '../audit/events.ts'
+import type { CredentialKind } from '../model/credential.ts'
 import type { PreparedPart } from '../registry/draft.ts'
 
 /** What may be enrolled. Whoever authorises (a token, later a claim certificate or a trusted CA) sets it and never signs. */
@@ -8,9 +9,14 @@ export interface Constraints {
   readonly groups: readonly string[]
   /** The only device it is for; null: any new one. */
   readonly device: FixedDevice | null
-  /** Seconds the certificate lives; null: as the profile says. */
+  /** Of credentials that may be asked for. */
+  readonly kinds: readonly EnrolmentKind[]
+  /** Seconds the credential lives; null: a certificate as the profile says, all else without end. */
   readonly lifetime: number | null
 }
+
+export const ENROLMENT_KINDS = ['x509', 'secret', 'psk', 'jwt-key'] as const satisfies readonly CredentialKind[]
+export type EnrolmentKind = (typeof ENROLMENT_KINDS)[number]
 
 export interface FixedDevice {
   readonly id: string
@@ -24,7 +30,7 @@ export interface Authorisation {
   /** Goes with the credential, so that an operator sees where it came from. */
   readonly label: string
   /**
-   * What uses the permission up, in the same batch as device and certificate. Asked in the moment before the batch,
+   * What uses the permission up, in the same batch as device and credential. Asked in the moment before the batch,
    * and again when it is tried again; throws when the permission holds no longer. `device` is who enrols, from where.
    */
   spend(device: Actor): PreparedPart

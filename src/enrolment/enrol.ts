@@ -1,27 +1,24 @@
-// The one use case behind every way in: under an authorisation, a device with its first certificate comes to be, or nothing does.
+// The one use case behind every way in: under an authorisation, a device with its first credential comes to be, or nothing does.
 import type { Actor } from '../audit/events.ts'
-import type { CertificateAuthority, IssuedCertificate } from '../ca/certificate-authority.ts'
+import type { CertificateAuthority } from '../ca/certificate-authority.ts'
 import { commonNamesOf, readRequest } from '../ca/request.ts'
 import type { Random } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
 import { parseDeviceId } from '../model/identifier.ts'
 import type { DeviceRecord } from '../registry/records.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { Authorisation, Constraints } from './authorisation.ts'
+import type { Authorisation, Constraints, EnrolmentKind } from './authorisation.ts'
+import { type CredentialRequest, type IssuedCredential, issueCredential, kindOf } from './issue-credential.ts'
 import { newDeviceId } from './new-device-id.ts'
 
-export interface EnrolmentRequest {
-  /** PKCS #10: PEM, base64 or DER. */
-  readonly csr: string | Buffer
+export type EnrolmentRequest<K extends EnrolmentKind = EnrolmentKind> = CredentialRequest<K> & {
   /** The id that the device would like to have. */
   readonly device?: string | undefined
   /** Where it asks from. */
   readonly address: string
 }
 
-export interface Enrolled extends IssuedCertificate {
-  readonly device: DeviceRecord
-}
+export type Enrolled<K extends EnrolmentKind = EnrolmentKind> = IssuedCredential<K> & { readonly device: DeviceRecord }
 
 export interface EnrolmentParts {
   readonly registry: Registry
@@ -30,9 +27,9 @@ export interface EnrolmentParts {
 }
 
 /**
- * Signs first, then makes everything true in one batch: permission spent, device, certificate (ADR 0007).
- * Failures: what the authorisation throws, `invalid-csr`, `invalid-identifier`, `policy-denied`, `already-exists`,
- * `wrong-state`, `quota-exceeded`, `conflict`. None of them spends the permission.
+ * Signs first, then makes everything true in one batch: permission spent, device, credential (ADR 0007).
+ * Failures: what the authorisation throws, `invalid-csr`, `invalid-identifier`, `invalid-input`, `policy-denied`,
+ * `already-exists`, `wrong-state`, `quota-exceeded`, `conflict`. None of them spends the permission.
  */
 export async function enrol(
   authorisation: Authorisation,
@@ -40,31 +37,34 @@ export async function enrol(
   { registry, ca, random }: EnrolmentParts,
 ): Promise<Enrolled> {
   const { constraints, label } = authorisation
+  const { type, attributes, groups, lifetime } = constraints
+  mustAllow(constraints, kindOf(request))
   const id = chooseId(constraints, request, registry, random)
   const actor: Actor = { kind: 'device', id, address: request.address }
-  const { type, attributes, groups, lifetime } = constraints
   const exists = mustExist(constraints)
   if (exists) sameDevice(constraints, registry)
-  const issued = await ca.issue(
-    { owner: id, csr: request.csr, label, right: 'enrolment', ...(lifetime !== null && { lifetime }) },
-    actor,
-    () => {
-      const spent = authorisation.spend(actor)
-      if (exists) {
-        sameDevice(constraints, registry)
-        return [spent]
-      }
-      return [spent, registry.prepareDevice({ id, type, attributes, groups }, actor, [spent])]
-    },
-  )
+  const within = () => {
+    const spent = authorisation.spend(actor)
+    if (exists) {
+      sameDevice(constraints, registry)
+      return [spent]
+    }
+    return [spent, registry.prepareDevice({ id, type, attributes, groups }, actor, [spent])]
+  }
+  const issued = await issueCredential({ owner: id, label, lifetime }, request, actor, within, { registry, ca })
   const device = registry.device(id)
   if (!device) throw new Failure('conflict', `${id} was removed in the moment it was enrolled; enrol it again.`)
   return { ...issued, device }
 }
 
+function mustAllow({ kinds }: Constraints, kind: EnrolmentKind): void {
+  if (kinds.includes(kind)) return
+  throw new Failure('policy-denied', `This enrolment gives ${kinds.join(' or ')} and not ${kind}; ask for that.`)
+}
+
 /** The fixed id, else the one asked for, else the request's common name, else one that nobody has. */
 function chooseId(constraints: Constraints, request: EnrolmentRequest, registry: Registry, random: Random): string {
-  const asked = request.device ?? commonNamesOf(readRequest(request.csr))[0] ?? null
+  const asked = request.device ?? nameIn(request)
   const fixed = constraints.device
   if (fixed) {
     if (asked === null || asked === fixed.id) return fixed.id
@@ -79,6 +79,10 @@ function chooseId(constraints: Constraints, request: EnrolmentRequest, registry:
     )
   }
   return id
+}
+
+function nameIn(request: CredentialRequest): string | null {
+  return 'csr' in request ? (commonNamesOf(readRequest(request.csr))[0] ?? null) : null
 }
 
 const mustExist = ({ device }: Constraints): boolean => device !== null && device.createdAt !== null

@@ -11,7 +11,7 @@ import { printable } from '../model/printable.ts'
 import type { PreparedPart } from '../registry/draft.ts'
 import type { Registry } from '../registry/registry.ts'
 import { Conflict, type Store } from '../store/store.ts'
-import type { Authorisation } from './authorisation.ts'
+import type { Authorisation, EnrolmentKind } from './authorisation.ts'
 import { type Enrolled, type EnrolmentRequest, enrol } from './enrol.ts'
 import { checkedInput, ENROLMENT_LIMITS, type EnrolmentInput, type EnrolmentLimits } from './enrolment-input.ts'
 import {
@@ -60,9 +60,7 @@ export interface IssuedToken {
   readonly expiresAt: number
 }
 
-export interface Redemption extends EnrolmentRequest {
-  readonly token: string
-}
+export type Redemption<K extends EnrolmentKind = EnrolmentKind> = EnrolmentRequest<K> & { readonly token: string }
 
 export class EnrolmentDesk {
   readonly #options: EnrolmentDeskOptions
@@ -94,7 +92,11 @@ export class EnrolmentDesk {
         ...vault.hashSecret(text),
       }
       const { type, uses, expiresAt } = record
-      const event = { what: 'enrolment.created', detail: { type, uses, expiresAt, device: input.device ?? null } }
+      const kinds = record.kinds.join(' ')
+      const event = {
+        what: 'enrolment.created',
+        detail: { type, uses, expiresAt, device: input.device ?? null, kinds },
+      }
       try {
         await audit.commit(
           [writeEnrolment(record, 0, this.#limits.retention)],
@@ -147,9 +149,14 @@ export class EnrolmentDesk {
   }
 
   /**
-   * A device and its certificate for a token. Strangers learn only `enrolment-spent`, whatever is wrong with the token;
+   * A device and its credential for a token. Strangers learn only `enrolment-spent`, whatever is wrong with the token;
    * who has a good one also gets the failures of `enrol`, and the token stays good then.
    */
+  redeem(redemption: Redemption<'x509'>): Promise<Enrolled<'x509'>>
+  redeem(redemption: Redemption<'secret'>): Promise<Enrolled<'secret'>>
+  redeem(redemption: Redemption<'psk'>): Promise<Enrolled<'psk'>>
+  redeem(redemption: Redemption<'jwt-key'>): Promise<Enrolled<'jwt-key'>>
+  redeem(redemption: Redemption): Promise<Enrolled>
   async redeem({ token, ...request }: Redemption): Promise<Enrolled> {
     let id: string | null = null
     try {
@@ -202,9 +209,9 @@ export class EnrolmentDesk {
     }
   }
 
-  #authorisation({ id, type, attributes, groups, device, lifetime }: EnrolmentRecord): Authorisation {
+  #authorisation({ id, type, attributes, groups, device, kinds, lifetime }: EnrolmentRecord): Authorisation {
     return {
-      constraints: { type, attributes, groups, device, lifetime },
+      constraints: { type, attributes, groups, device, kinds, lifetime },
       label: `enrolment ${id}`,
       spend: (actor): PreparedPart => {
         const found = findEnrolment(this.#options.store, id)

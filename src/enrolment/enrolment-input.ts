@@ -3,7 +3,7 @@ import type { Actor } from '../audit/events.ts'
 import { Failure } from '../model/failure.ts'
 import { parseDeviceId, parseIdentifier } from '../model/identifier.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { Constraints, FixedDevice } from './authorisation.ts'
+import { type Constraints, ENROLMENT_KINDS, type EnrolmentKind, type FixedDevice } from './authorisation.ts'
 import type { EnrolmentParts } from './enrol.ts'
 import { newDeviceId } from './new-device-id.ts'
 
@@ -40,7 +40,9 @@ export interface EnrolmentInput {
   readonly device?: string | undefined
   /** Devices it enrols; default 1. */
   readonly uses?: number | undefined
-  /** Seconds the certificates live; default: as the device profile says. */
+  /** Of credentials that a device may ask for; default: certificates. */
+  readonly kinds?: readonly EnrolmentKind[] | undefined
+  /** Seconds the credentials live; default: certificates as the device profile says, all else without end. */
   readonly lifetime?: number | null | undefined
 }
 
@@ -58,7 +60,11 @@ export function checkedInput(
   const lifetime = input.lifetime ?? null
   within('ttl', ttl, limits.ttlMaximum, 'seconds')
   within('uses', uses, limits.usesMaximum, 'devices')
-  if (lifetime !== null) ca.checkLifetime(lifetime)
+  const kinds = checkedKinds(input.kinds ?? ['x509'])
+  if (lifetime !== null) {
+    within('lifetime', lifetime, registry.limits.credentialLifetime, 'seconds')
+    if (kinds.includes('x509')) ca.checkLifetime(lifetime)
+  }
   const type = parseIdentifier(input.type, 'type')
   const device = input.device === undefined ? null : fixedDevice(parseDeviceId(input.device), type, registry)
   if (device && uses > 1) {
@@ -70,7 +76,13 @@ export function checkedInput(
   } else if (Object.keys(attributes).length + groups.length > 0) {
     throw new Failure('invalid-input', `${device.id} exists already; attributes and groups are for new devices`)
   }
-  return { type, attributes, groups, device, uses, lifetime }
+  return { type, attributes, groups, device, uses, kinds, lifetime }
+}
+
+function checkedKinds(kinds: readonly EnrolmentKind[]): EnrolmentKind[] {
+  const known = ENROLMENT_KINDS.filter(kind => kinds.includes(kind))
+  if (known.length === kinds.length && known.length > 0) return known
+  throw new Failure('invalid-input', `kinds: each of ${ENROLMENT_KINDS.join(', ')} at most once, and at least one`)
 }
 
 function fixedDevice(id: string, type: string, registry: Registry): FixedDevice {

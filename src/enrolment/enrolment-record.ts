@@ -41,7 +41,9 @@ export function findEnrolment(store: Store, id: string): StoredEnrolment | undef
 }
 
 export function decodeEnrolment(value: Buffer): EnrolmentRecord {
-  return JSON.parse(value.toString('utf8')) as EnrolmentRecord
+  const record = JSON.parse(value.toString('utf8')) as Partial<Pick<EnrolmentRecord, 'kinds'>> &
+    Omit<EnrolmentRecord, 'kinds'>
+  return { ...record, kinds: record.kinds ?? ['x509'] } // tokens of before had certificates alone
 }
 
 /** `revision` is the one it was made from, 0 for a new one; `retention` in seconds after its end. */

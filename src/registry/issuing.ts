@@ -81,6 +81,18 @@ export function issuePsk(draft: Draft, owner: string, input: PskInput, by: Circu
   return { credential, identity, key }
 }
 
+/** Under the owner's id, or another name where that one still leads to a key. */
+export function issueFurtherPsk(
+  draft: Draft,
+  owner: string,
+  input: Omit<PskInput, 'identity'>,
+  by: Circumstances,
+  makers: Makers,
+): IssuedPsk {
+  const identity = freeIdentity(draft, { identity: owner, owner }, by)
+  return issuePsk(draft, owner, { ...input, identity }, by, makers)
+}
+
 /** What binds a sealed key to its place: a sealed value copied to another record does not open. */
 export function sealContext(credential: { readonly owner: string; readonly id: string }): string {
   return `credential:${credential.owner}:${credential.id}`
@@ -252,7 +264,7 @@ function isIdentityTaken(draft: Draft, identity: string, by: Circumstances): boo
 }
 
 /** The old identity when its key has ended, else the owner's id or `<id>.2`, `<id>.3`... */
-function freeIdentity(draft: Draft, old: PskCredential, by: Circumstances): string {
+function freeIdentity(draft: Draft, old: Pick<PskCredential, 'identity' | 'owner'>, by: Circumstances): string {
   const named = [old.identity, old.owner]
   const numbered = Array.from({ length: by.limits.credentialsPerOwner }, (_, i) => `${old.owner}.${i + 2}`)
   const free = [...named, ...numbered].find(

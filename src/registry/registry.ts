@@ -193,14 +193,8 @@ export class Registry {
 
   // --- parts of somebody else's batch. `within`: parts that go before this one into the same batch.
 
-  prepareDevice(
-    input: records.DeviceInput,
-    actor: Actor,
-    within: readonly PreparedPart[] = [],
-  ): PreparedPart & { readonly device: records.DeviceRecord } {
-    const draft = new Draft(this.#options.store, within)
-    const device = devices.createDevice(draft, input, this.circumstances(actor))
-    return { device, ...draft.part() }
+  prepareDevice(input: records.DeviceInput, actor: Actor, within: readonly PreparedPart[] = []) {
+    return this.#prepare(actor, within, (draft, by) => ({ device: devices.createDevice(draft, input, by) }))
   }
 
   /** With `fingerprint: null` the credential is pending until `prepareActivation`. */
@@ -209,21 +203,36 @@ export class Registry {
     input: records.CertificateInput,
     actor: Actor,
     within: readonly PreparedPart[] = [],
-  ): PreparedPart & { readonly credential: records.CertificateCredential } {
-    const draft = new Draft(this.#options.store, within)
-    const credential = issuing.addCertificate(draft, owner, input, this.circumstances(actor), this.#options)
-    return { credential, ...draft.part() }
+  ) {
+    return this.#prepare(actor, within, (draft, by) => ({
+      credential: issuing.addCertificate(draft, owner, input, by, this.#options),
+    }))
   }
 
-  prepareActivation(
-    id: string,
-    fingerprint: string,
+  prepareActivation(id: string, fingerprint: string, actor: Actor, within: readonly PreparedPart[] = []) {
+    return this.#prepare(actor, within, (draft, by) => ({
+      credential: issuing.activateCertificate(draft, id, fingerprint, by),
+    }))
+  }
+
+  prepareSecret(owner: string, input: records.SecretInput, actor: Actor, within: readonly PreparedPart[] = []) {
+    return this.#prepare(actor, within, (draft, by) => issuing.issueSecret(draft, owner, input, by, this.#options))
+  }
+
+  /** Under the owner's id, or `<id>.2`, `<id>.3`... while that name still leads to a key. */
+  preparePsk(
+    owner: string,
+    input: Omit<records.PskInput, 'identity'>,
     actor: Actor,
     within: readonly PreparedPart[] = [],
-  ): PreparedPart & { readonly credential: records.CertificateCredential } {
-    const draft = new Draft(this.#options.store, within)
-    const credential = issuing.activateCertificate(draft, id, fingerprint, this.circumstances(actor))
-    return { credential, ...draft.part() }
+  ) {
+    return this.#prepare(actor, within, (draft, by) => issuing.issueFurtherPsk(draft, owner, input, by, this.#options))
+  }
+
+  prepareJwtKey(owner: string, input: records.JwtKeyInput, actor: Actor, within: readonly PreparedPart[] = []) {
+    return this.#prepare(actor, within, (draft, by) => ({
+      credential: issuing.addJwtKey(draft, owner, input, by, this.#options),
+    }))
   }
 
   /** Several prepared parts as one batch, then their changes. `conflict` when something they rest on has changed. */
@@ -288,6 +297,16 @@ export class Registry {
         })
       }
     }
+  }
+
+  #prepare<T extends object>(
+    actor: Actor,
+    within: readonly PreparedPart[],
+    make: (draft: Draft, by: Circumstances) => T,
+  ): T & PreparedPart {
+    const draft = new Draft(this.#options.store, within)
+    const made = make(draft, this.circumstances(actor))
+    return { ...made, ...draft.part() }
   }
 
   async #commit({ operations, events, changes }: PreparedPart): Promise<void> {

@@ -1,13 +1,14 @@
 import { z } from 'zod'
+import { ENROLMENT_KINDS } from '../../enrolment/authorisation.ts'
 import { Failure } from '../../model/failure.ts'
 import { parseSecret } from '../../vault/secret-format.ts'
 import type { HttpApp, RouteParts } from '../api.ts'
 import { addressOf } from '../door.ts'
 import { actorOf, principalOf } from '../operator-authentication.ts'
 import { refusals } from '../refusals.ts'
-import { credentialSchema, credentialView } from '../views/credential-view.ts'
+import { credentialSchema, credentialView, issuedSchema } from '../views/credential-view.ts'
 import { deviceSchema, deviceView } from '../views/device-view.ts'
-import { enrolmentSchema, enrolmentView } from '../views/enrolment-view.ts'
+import { enrolmentKindSchema, enrolmentSchema, enrolmentView, issuedView } from '../views/enrolment-view.ts'
 import { identifierSchema, pageOf, pageQuery, pageSchema } from '../views/page.ts'
 import { timestamp, timestampSchema } from '../views/timestamp.ts'
 import { attributesSchema, idParams, namesSchema } from './owner-input.ts'
@@ -21,10 +22,42 @@ const enrolmentInput = z.strictObject({
   attributes: attributesSchema.optional(),
   groups: namesSchema.optional(),
   uses: z.int().min(1).max(10_000).optional().describe('Devices it may enrol; default 1.'),
-  lifetime: z.int().min(1).optional().describe('Seconds its certificates live; the profile bounds it.'),
+  kinds: z
+    .array(enrolmentKindSchema)
+    .min(1)
+    .max(ENROLMENT_KINDS.length)
+    .optional()
+    .describe('Kinds of credential that a device may ask for; default: x509 alone.'),
+  lifetime: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Seconds its credentials live; the profile bounds those of certificates. Without: certificates as the profile says, all else without end.',
+    ),
 })
 
 const csrSchema = z.string().min(1).max(65_536).describe('PKCS#10 in PEM, signed with the key it is for.')
+
+const redemption = {
+  token: z.string().min(1).max(256),
+  device: identifierSchema.optional().describe('The id it asks for, where the token leaves that open.'),
+}
+
+const redeemInput = z.union([
+  z.strictObject({ ...redemption, kind: z.literal('x509').optional(), csr: csrSchema }),
+  z.strictObject({
+    ...redemption,
+    kind: z.literal('secret'),
+    audience: z.enum(['mqtt', 'token']).describe('What it opens: the broker, or the token endpoint.'),
+  }),
+  z.strictObject({ ...redemption, kind: z.literal('psk') }),
+  z.strictObject({
+    ...redemption,
+    kind: z.literal('jwt-key'),
+    jwk: z.record(z.string(), z.unknown()).describe('A public JWK (RFC 7517): ES256, EdDSA or RS256.'),
+  }),
+])
 
 export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentication, attempts }: RouteParts): void {
   app.post(
@@ -106,20 +139,13 @@ export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentic
       config: { access: 'public' },
       schema: {
         operationId: 'redeemEnrolment',
-        summary: 'A device turns its token and certificate request into an identity, exactly once',
+        summary: 'A device turns its token into an identity, exactly once',
+        description:
+          'With a certificate request, or with the kind of credential that it wants. A kind that the token does not allow is refused, and the token stays good.',
         tags,
-        body: z.strictObject({
-          token: z.string().min(1).max(256),
-          csr: csrSchema,
-          device: identifierSchema.optional().describe('The id it asks for, where the token leaves that open.'),
-        }),
+        body: redeemInput,
         response: {
-          201: z.object({
-            device: deviceSchema,
-            credential: credentialSchema,
-            certificate: z.string().describe('PEM.'),
-            chain: z.string().describe('Issuing and root certificate, PEM.'),
-          }),
+          201: issuedSchema.extend({ device: deviceSchema }).meta({ id: 'EnrolledDevice' }),
           ...refusals(404, 409),
         },
       },
@@ -128,15 +154,8 @@ export function enrolmentRoutes(app: HttpApp, { desk, access, ceiling, authentic
       const address = addressOf(request)
       const token = parseSecret(request.body.token)
       const claim = token === null ? null : `enrolment ${token.keyId}`
-      const { device, credential, certificatePem, chainPem } = await attempts.limited(address, claim, () =>
-        desk.redeem({ ...request.body, address }),
-      )
-      return reply.code(201).send({
-        device: deviceView(device),
-        credential: credentialView(credential),
-        certificate: certificatePem,
-        chain: chainPem,
-      })
+      const enrolled = await attempts.limited(address, claim, () => desk.redeem({ ...request.body, address }))
+      return reply.code(201).send({ device: deviceView(enrolled.device), ...issuedView(enrolled) })
     },
   )
 
