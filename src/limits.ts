@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { DEFAULT_AUDIT_LIMITS } from './audit/audit.ts'
 import { AUTHENTICATION_LIMITS } from './auth/limits.ts'
 import { BUS_LIMITS } from './bus/limits.ts'
+import { COAP_LIMITS } from './coap/limits.ts'
 import { ENROLMENT_LIMITS } from './enrolment/enrolment-input.ts'
 import { DEFAULT_HTTP_LIMITS } from './http/listener.ts'
 import { ADMISSION_LIMITS } from './mqtt/admission.ts'
@@ -35,6 +36,14 @@ export const limitsSchema = z.strictObject({
       sessionExpiry: z.int().min(0).max(0xffff_ffff).describe('Seconds; the longest Session Expiry Interval granted.'),
     },
   ),
+  coap: z
+    .strictObject(
+      bounds(COAP_LIMITS, {
+        messageBytes: z.int().min(64).max(65_507).describe('Bytes of one datagram; longer requests are answered 4.13.'),
+        blockSize: z.int().min(16).max(1024).describe('Bytes of one block of a longer answer (RFC 7959 2.2).'),
+      }),
+    )
+    .prefault({}),
   http: z.strictObject(bounds(DEFAULT_HTTP_LIMITS)).prefault({}),
   authentication: z.strictObject(bounds(AUTHENTICATION_LIMITS)).prefault({}),
   registry: z.strictObject(bounds(DEFAULT_REGISTRY_LIMITS)).prefault({}),
