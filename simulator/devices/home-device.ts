@@ -13,6 +13,8 @@ export interface BrokerAddress {
 
 /** What devices know of the world: a sensor each, and the machine in the wall. `World` is one. */
 export interface Surroundings {
+  /** The time that devices go by: simulated seconds since the world began. */
+  readonly seconds: number
   /** Degrees Celsius, as the thermostat of the room measures them. */
   measure(room: string): number
   /** Degrees Celsius, as a battery sensor in the room measures them. */
