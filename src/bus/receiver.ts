@@ -30,9 +30,23 @@ export interface Receiver {
   queued(): void
 }
 
+/** The very connection that a request came by: what is answered here reaches nobody else, and nobody after its end. */
+export interface Requester {
+  /** Bytes of the largest packet that it takes; Infinity without a limit. */
+  readonly room: number
+  /**
+   * Goes out as QoS 0 on this connection alone, whatever is subscribed: never routed, retained, queued or kept.
+   * Returns false when the connection is over, or the packet is larger than it takes.
+   */
+  answer(message: Pick<IncomingMessage, 'topic' | 'payload' | 'properties'>): boolean
+}
+
 /** Answers under a name of its own (`$latchkey/...`): what is published there is handled, never retained, queued or routed. */
 export interface ServiceTopic {
   readonly topic: string
-  /** Resolves when the request is done with, which is when the sender gets its acknowledgement. */
-  handle(request: IncomingMessage, from: Principal): Promise<void>
+  /**
+   * Resolves when the request is done with, which is when the sender gets its acknowledgement.
+   * `requester` is absent where a protocol has no connection that an answer could go to.
+   */
+  handle(request: IncomingMessage, from: Principal, requester?: Requester): Promise<void>
 }

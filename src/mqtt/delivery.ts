@@ -1,7 +1,7 @@
 // The outgoing half of a connection: what is in flight, and the limits that the client set in CONNECT.
-import type { Lane, Message } from '../bus/message.ts'
+import { type Lane, Message } from '../bus/message.ts'
 import type { QueueEntry } from '../bus/queue.ts'
-import type { Delivered, Receiver } from '../bus/receiver.ts'
+import type { Delivered, Receiver, Requester } from '../bus/receiver.ts'
 import type { Session } from '../bus/session.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Meter } from '../model/meter.ts'
@@ -57,7 +57,7 @@ const forwarded = (message: Message): Buffer =>
 /** Deterministic, so that a QoS 2 redelivery after a crash has the identifier that the client knows [MQTT-4.4.0-1]. */
 export const packetIdOf = (sequence: number): number => ((sequence - 1) % 65_535) + 1
 
-export class Delivery implements Receiver {
+export class Delivery implements Receiver, Requester {
   readonly lane: Lane | null
   readonly version: ProtocolVersion
   readonly connection: Connection
@@ -78,6 +78,20 @@ export class Delivery implements Receiver {
 
   get congested(): boolean {
     return this.connection.congested
+  }
+
+  get room(): number {
+    return this.#terms.maximumPacketSize
+  }
+
+  /** Also to a slow reader: whoever asks without reading is cut off by its connection. */
+  answer({ topic, payload, properties }: Parameters<Requester['answer']>[0]): boolean {
+    const fields = { topic, payload, qos: 0, retain: false, ...(properties && { properties }) } as const
+    const message = new Message({ ...fields, expiresAt: null, publisher: null })
+    const frame = this.#encode(message, { qos: 0, retain: false, identifiers: [], dup: false, packetId: 0 })
+    if (frame === null || this.connection.closed) return false
+    this.connection.push(frame)
+    return true
   }
 
   /** The connection is gone: what is not finished goes back to the session. */

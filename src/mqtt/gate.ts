@@ -283,7 +283,7 @@ export class Gate implements Peer, EngineSide, Opener {
       session,
       delivery,
       fast: new FastPath(topics, connection, version, this.#context.meter),
-      incoming: new IncomingPublishes(parts),
+      incoming: new IncomingPublishes({ ...parts, requester: delivery }),
       subscribing: new Subscribing(parts),
     }
     bus.attach(session, delivery)

@@ -1,5 +1,6 @@
 // PUBLISH and PUBREL as they come in: rules, permission, and the hand-over to the bus (MQTT 5, 3.3 and 4.3).
 import { type Bus, refusalOf } from '../bus/bus.ts'
+import type { Requester, ServiceTopic } from '../bus/receiver.ts'
 import type { Session } from '../bus/session.ts'
 import { Failure } from '../model/failure.ts'
 import type { IncomingMessage, MessageProperties } from '../model/message.ts'
@@ -20,6 +21,8 @@ export interface IncomingParts {
   readonly engine: EngineSession
   readonly limits: MqttLimits
   readonly version: ProtocolVersion
+  /** What a service topic answers to. */
+  readonly requester: Requester
 }
 
 export class IncomingPublishes {
@@ -110,7 +113,7 @@ export class IncomingPublishes {
     const properties = forwardedProperties(packet.properties)
     const incoming: IncomingMessage = { topic, payload, qos, retain, ...(properties && { properties }) }
     const service = bus.service(topic)
-    if (service !== undefined) return settled(service.handle(incoming, session.principal))
+    if (service !== undefined) return settled(this.#ask(service, incoming, packet.packetId))
     const decision = topics.get(topic).decide(qos, retain)
     if (!decision.permit) return refusalOf(decision)
     try {
@@ -119,6 +122,19 @@ export class IncomingPublishes {
       return stored === null ? null : settled(stored)
     } catch (error) {
       return codeOf(error)
+    }
+  }
+
+  /** A QoS 2 request is remembered by this session in memory, so that its repetition does not ask again [MQTT-4.3.3-10]. */
+  async #ask(service: ServiceTopic, request: IncomingMessage, packetId: number): Promise<void> {
+    const { session, requester, connection } = this.#parts
+    if (connection.closed) throw new Failure('superseded') // the session may be somebody else's by now
+    if (request.qos === 2) session.received.add(packetId)
+    try {
+      await service.handle(request, session.principal, requester)
+    } catch (error) {
+      if (request.qos === 2) session.received.delete(packetId)
+      throw error
     }
   }
 
