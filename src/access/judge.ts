@@ -111,6 +111,10 @@ export class PolicyJudge implements Judge {
     return decision
   }
 
+  glance(rules: BoundRules, request: Request, context: Context): Decision {
+    return this.#parts.enforcement === 'off-for-tests' ? EVERYTHING : this.#ask(rules, request, context)
+  }
+
   rebind(principal: Principal, epoch: number): { subject: Subject; rules: BoundRules } | null {
     const changed = this.#changed.get(principal.subject.id) ?? this.#unchangedSince
     if (this.#policyEpoch <= epoch && changed <= epoch) return null

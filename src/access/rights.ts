@@ -13,6 +13,8 @@ export interface Judge {
   /** These Rights have answers to report that came out of their cache. */
   owes(rights: Rights): void
   report(principal: Principal, request: Request, decision: Decision, times: number): void
+  /** Decides without counting. */
+  glance(rules: BoundRules, request: Request, context: Context): Decision
   readonly now: () => number
   readonly limits: RightsLimits
 }
@@ -67,6 +69,12 @@ export class Rights {
     const decision = this.#judge.judge(this.#rules, this.#principal, request, this.#context())
     this.#keep(key, { request, decision, repeats: 0 })
     return decision
+  }
+
+  /** The same answer, neither counted nor kept: for lists of what somebody may have, where nobody has asked for the rest. */
+  glance(request: Request): Decision {
+    if (this.#epoch !== this.#judge.epoch) this.#follow()
+    return this.#judge.glance(this.#rules, request, this.#context())
   }
 
   /** Reports what came out of the cache since the last time. */

@@ -12,7 +12,7 @@ import { isTopicName, parseFilter } from '../model/topic.ts'
 import type { Durability, Store } from '../store/store.ts'
 import { Acceptance, type IncomingExchange } from './acceptance.ts'
 import { Journal } from './journal.ts'
-import type { Judge, Judging } from './judging.ts'
+import type { Judge, Judging, Rights } from './judging.ts'
 import { PREFIX } from './keys.ts'
 import { BUS_LIMITS, type BusLimits } from './limits.ts'
 import { Message, type Publisher } from './message.ts'
@@ -116,10 +116,15 @@ export class Bus {
   }
 
   /**
-   * Publishes for somebody: decides, then accepts. For protocols without sessions of their own.
+   * Publishes for somebody: decides, then accepts. For protocols without sessions of their own; `from` spares looking the
+   * rights up each time, and names the session for no-local. What it decides and retains has happened when it returns.
    * Throws `policy-denied`, `scope-denied`, `topic-reserved`, `topic-name-invalid`, `quota-exceeded` or `store-failed`.
    */
-  async publish(principal: Principal, incoming: IncomingMessage): Promise<void> {
+  async publish(
+    principal: Principal,
+    incoming: IncomingMessage,
+    from?: { readonly rights: Rights; readonly session: string },
+  ): Promise<void> {
     const { topic, qos, retain } = incoming
     if (!isTopicName(topic))
       throw new Failure(
@@ -128,10 +133,11 @@ export class Bus {
       )
     const service = this.#services.get(topic)
     if (service !== undefined) return service.handle(incoming, principal)
-    const decision = this.#judging.access.rights(principal).decide({ action: 'publish', target: topic, qos, retain })
+    const rights = from?.rights ?? this.#judging.access.rights(principal)
+    const decision = rights.decide({ action: 'publish', target: topic, qos, retain })
     if (!decision.permit) throw new Failure(refusalOf(decision))
     const { kind, id } = principal.subject
-    await this.accept(this.arriving(incoming, { kind, id, session: null }))
+    await this.accept(this.arriving(incoming, { kind, id, session: from?.session ?? null }))
   }
 
   arriving(incoming: IncomingMessage, publisher: Publisher): Message {

@@ -49,7 +49,7 @@ export class RetainedDelivery {
 
   #sendOneRetained(subscription: Subscription, message: Message, writes: Writes, later: QueueEntry[]): void {
     const { session, identifier, noLocal } = subscription
-    if (noLocal && message.publisher?.session === session.id) return // [MQTT-3.8.3-3]
+    if (noLocal && message.publisher?.session === session.publishesAs) return // [MQTT-3.8.3-3]
     const qos = Math.min(message.qos, subscription.qos) as 0 | 1 | 2
     if (!session.mayReceive(message.topic, qos, true)) return
     const delivered = { retain: true, identifiers: identifier === null ? [] : [identifier] } // [MQTT-3.3.1-8]

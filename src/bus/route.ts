@@ -69,7 +69,7 @@ export class Target {
 
   /** The target as it is for this message; null when it came from this very session [MQTT-3.8.3-3]. */
   for(message: Message): Target | null {
-    return this.#local === undefined || message.publisher?.session !== this.session.id ? this : this.#local
+    return this.#local === undefined || message.publisher?.session !== this.session.publishesAs ? this : this.#local
   }
 }
 

@@ -32,6 +32,8 @@ export interface SessionLimits extends QueueLimits {
 /** The state that may outlive a connection (MQTT 5, 4.1): it belongs to one owner. */
 export class Session {
   readonly id: string
+  /** Whose messages are its own, for no-local: several sessions of one client may share a name. */
+  readonly publishesAs: string
   readonly queue: Queue
   /** By name. */
   readonly subscriptions = new Map<string, Subscription>()
@@ -59,8 +61,16 @@ export class Session {
   readonly #judging: Judging
   readonly #receives = new Map<string, ReceiveDecisions>()
 
-  constructor(id: string, principal: Principal, judging: Judging, store: QueueStore, limits: QueueLimits) {
+  constructor(
+    id: string,
+    principal: Principal,
+    judging: Judging,
+    store: QueueStore,
+    limits: QueueLimits,
+    publishesAs: string = id,
+  ) {
     this.id = id
+    this.publishesAs = publishesAs
     this.#principal = principal
     this.#judging = judging
     this.#rights = judging.access.rights(principal)
@@ -78,7 +88,7 @@ export class Session {
 
   get publisher(): Publisher {
     const { kind, id } = this.#principal.subject
-    return { kind, id, session: this.id }
+    return { kind, id, session: this.publishesAs }
   }
 
   belongsTo(principal: Principal): boolean {

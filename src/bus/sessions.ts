@@ -9,6 +9,7 @@ import { Alarm } from './alarm.ts'
 import type { Journal } from './journal.ts'
 import type { Judging } from './judging.ts'
 import { PREFIX, queueKey, receivedKey, splitKey, subscriptionKey, willKey } from './keys.ts'
+import type { QueueLimits } from './queue.ts'
 import type { Router } from './router.ts'
 import { type Link, NEVER, Session, type SessionLimits, type Will } from './session.ts'
 import { SessionOwners, type SessionOwnersLimits } from './session-owners.ts'
@@ -36,6 +37,10 @@ export interface SessionRequest {
   readonly expiry: number
   readonly will: Will | null
   readonly link: Link
+  /** See `Session.publishesAs`; its own id unless told otherwise. */
+  readonly publishesAs?: string
+  /** Bounds of its queue where they are others than everybody's. */
+  readonly queueLimits?: QueueLimits
 }
 
 export interface OpenedSession {
@@ -141,13 +146,13 @@ export class Sessions {
    * Opens the session of a client identifier for somebody who may use it. One connection per identifier: an older one is
    * ended first [MQTT-3.1.4-3]. A session of another owner is discarded, not inherited. Throws `quota-exceeded`.
    */
-  open({ id, principal, cleanStart, expiry, will, link }: SessionRequest): OpenedSession {
+  open({ id, principal, cleanStart, expiry, will, link, ...special }: SessionRequest): OpenedSession {
     this.#byId.get(id)?.link?.end('taken-over')
     const older = this.#byId.get(id)
     const resumed = older !== undefined && !cleanStart && older.belongsTo(principal) ? older : undefined
     if (expiry > 0 && !resumed?.durable) this.#owners.checkRoom(principal, older)
     if (older !== undefined && resumed === undefined) this.#end(older)
-    const session = resumed ?? this.#create(id, principal)
+    const session = resumed ?? this.#create(id, principal, special)
     session.holdBy(principal)
     this.#disarm(session)
     Object.assign(session, { link, expiry, durable: expiry > 0, endsAt: null, will, willAt: null })
@@ -214,7 +219,11 @@ export class Sessions {
     for (const session of [...this.#alarms.keys()]) this.#disarm(session)
   }
 
-  #create(id: string, principal: Principal): Session {
+  #create(
+    id: string,
+    principal: Principal,
+    { publishesAs, queueLimits }: Pick<SessionRequest, 'publishesAs' | 'queueLimits'> = {},
+  ): Session {
     const { journal, judging, limits } = this.#parts
     const session = new Session(
       id,
@@ -224,7 +233,8 @@ export class Sessions {
         remove: sequence => journal.note([{ del: queueKey(id, sequence) }]),
         release: sequence => journal.write([putRelease(id, sequence)]),
       },
-      limits,
+      queueLimits ?? limits,
+      publishesAs,
     )
     this.#byId.set(id, session)
     return session

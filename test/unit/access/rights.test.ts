@@ -102,6 +102,16 @@ describe('rights', () => {
 })
 
 describe('the record of decisions', () => {
+  test('a glance is the same answer, and leaves no record', async () => {
+    const { access, rights, sink } = await open()
+    expect(rights.glance(publish('lamp/l1/on')).permit).toBe(true)
+    expect(rights.glance(publish('forbidden')).permit).toBe(false)
+    await access.putPolicy(fileOf('version: 1\nroles: {}\n'), OPERATOR)
+    expect(rights.glance(publish('lamp/l1/on')).permit).toBe(false)
+    access.close()
+    expect(sink.told).toEqual([])
+  })
+
   test('fresh ones are told at once, repeated ones as a count after a while', async () => {
     const { rights, scheduler, sink } = await open()
     for (let i = 0; i < 5; i++) rights.decide(publish('lamp/l1/on'))

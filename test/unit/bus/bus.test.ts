@@ -32,6 +32,33 @@ describe('bus', () => {
       await expect(stored.bus.publish(principal('d1'), wild)).rejects.toMatchObject({ code: 'topic-name-invalid' })
     })
 
+    test('the session named with it is the publisher, for no-local', async () => {
+      const { session, receiver } = await stored.connect('d1', { publishesAs: 'both' })
+      stored.bus.subscribe(session, 'a', { qos: 0, noLocal: true, retainAsPublished: false, identifier: null })
+      const message = { topic: 'a', payload: Buffer.from('own'), qos: 0 as const, retain: true }
+      const rights = stored.around.access.rights(principal('d1'))
+      await stored.bus.publish(principal('d1'), message, { rights, session: 'both' })
+      await stored.bus.publish(principal('d1'), { ...message, payload: Buffer.from('other'), retain: false })
+      expect(receiver.payloads).toEqual(['other'])
+      const retained = stored.bus.subscribe(session, '+', {
+        qos: 0,
+        noLocal: true,
+        retainAsPublished: false,
+        identifier: null,
+      })
+      if (retained.failure === null) stored.bus.sendRetained(retained.subscription)
+      expect(receiver.payloads).toEqual(['other'])
+    })
+
+    test('a session may have a smaller queue than others', async () => {
+      const queueLimits = { maximumQueued: 2, maximumQueuedBytes: 1000 }
+      const { session, receiver } = await stored.connect('d1', { queueLimits })
+      receiver.acknowledges = false
+      await stored.subscribe(session, 'a', 1)
+      for (const payload of ['1', '2', '3']) await stored.publish('a', payload)
+      expect(receiver.payloads).toEqual(['1', '2'])
+    })
+
     test('a service topic is handled, never retained, queued or routed', async () => {
       const asked: [IncomingMessage, Principal][] = []
       stored.bus.serve({

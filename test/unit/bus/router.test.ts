@@ -31,12 +31,10 @@ describe('router', () => {
     router = new Router(around, { cachedRoutes: 3 })
   })
 
-  const session = (id: string, roles = ['all']): Session => {
+  const session = (id: string, roles = ['all'], publishesAs = id): Session => {
     const queue = { remove() {}, release: async () => {} }
-    return new Session(id, principal(id, roles), around, queue, {
-      maximumQueued: 10,
-      maximumQueuedBytes: 1000,
-    })
+    const limits = { maximumQueued: 10, maximumQueuedBytes: 1000 }
+    return new Session(id, principal(id, roles), around, queue, limits, publishesAs)
   }
   const subscribe = (to: Session, name: string, options: Partial<SubscriptionOptions> = {}) => {
     const place = parseFilter(name)
@@ -119,6 +117,14 @@ describe('router', () => {
     expect(ofA?.for(message('a'))).toBeNull()
     expect(ofA?.for(message('b'))).toBe(ofA)
     expect(ofB?.for(message('b'))?.delivered.identifiers).toEqual([2])
+  })
+
+  test('no-local goes by the name that a client publishes under, which several sessions may share', () => {
+    const [a, b] = [session('a', ['all'], 'both'), session('b', ['all'], 'both')]
+    for (const each of [a, b]) subscribe(each, 'home/#', { noLocal: true })
+    expect(a.publisher.session).toBe('both')
+    expect(router.route('home/x').targets.map(target => target.for(message('both')))).toEqual([null, null])
+    expect(router.route('home/x').targets.map(target => target.for(message('a'))?.session.id)).toEqual(['a', 'b'])
   })
 
   test('a shared subscription gives each message to one member, in turn, online ones first', () => {
