@@ -41,6 +41,32 @@ export interface CoapLimits {
   /** An Echo value proves an address for this long, and at most for twice that. */
   readonly echoLifetime: number
 
+  // --- what is served
+  /** Bytes of the payload of one request. */
+  readonly payloadBytes: number
+  /** Bytes of all Uri-Query options of one request. */
+  readonly queryBytes: number
+  /** Sessions opened at /mqtt/connection. */
+  readonly sessions: number
+  /** Those of one device or client. */
+  readonly sessionsPerOwner: number
+  /** Those of all who are anonymous together. */
+  readonly anonymousSessions: number
+  /** Seconds that a session lasts without a request, a heartbeat or an acknowledgement. */
+  readonly sessionIdle: number
+  readonly observations: number
+  readonly observationsPerPeer: number
+  readonly observationsPerSession: number
+  /** QoS 1 and 2 messages that wait for one observer, and their bytes. */
+  readonly observationQueue: number
+  readonly observationQueueBytes: number
+  /** Seconds after which a notification is sent confirmable to see whether somebody is there (RFC 7641 4.5). */
+  readonly observerCheck: number
+  /** Links of one answer of /.well-known/core and /ps. */
+  readonly listedTopics: number
+  /** Retained topics that are looked at for it. */
+  readonly examinedTopics: number
+
   // --- one socket
   /** Bytes the kernel holds for us before it drops datagrams. */
   readonly receiveBufferBytes: number
@@ -67,6 +93,20 @@ export const COAP_LIMITS: CoapLimits = {
   strangers: 10_000,
   keptAnswerBytes: 32 * 1024 * 1024,
   echoLifetime: 60_000,
+  payloadBytes: 4096,
+  queryBytes: 1024,
+  sessions: 20_000,
+  sessionsPerOwner: 100,
+  anonymousSessions: 1000,
+  sessionIdle: 600,
+  observations: 100_000,
+  observationsPerPeer: 64,
+  observationsPerSession: 256,
+  observationQueue: 1000,
+  observationQueueBytes: 1024 * 1024,
+  observerCheck: 86_400,
+  listedTopics: 1000,
+  examinedTopics: 10_000,
   receiveBufferBytes: 4 * 1024 * 1024,
   sendQueueBytes: 4 * 1024 * 1024,
 }

@@ -14,6 +14,8 @@ export const METRIC_TABLE: ReadonlyMap<string, MetricRow> = new Map(
     latchkey_audit_records_total: row('Audit records written.', 'type'),
     latchkey_authentications_total: row('Attempts to authenticate.', 'transport', 'result', 'reason'),
     latchkey_bus_writes_spared_total: row('Writes that nobody needed any more when their turn came.'),
+    latchkey_coap_observations_ended_total: row('CoAP observations that ended, by what ended them.', 'reason'),
+    latchkey_coap_sessions_ended_total: row('CoAP sessions that the broker ended, by failure.', 'failure'),
     latchkey_decisions_total: row('Decisions of the policy.', 'action', 'result'),
     latchkey_http_request_seconds: row('Seconds from a request to its answer.', 'route'),
     latchkey_http_requests_total: row('HTTP requests answered.', 'method', 'route', 'status'),

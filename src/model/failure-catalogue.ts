@@ -308,6 +308,16 @@ export const FAILURES = {
     advice: 'Send the payload in a content format that the resource takes.',
   },
 
+  'session-unknown': {
+    ...UNAUTHENTICATED,
+    advice: 'The CoAP session token is wrong, or its session has ended. The client logs in again at /mqtt/connection.',
+  },
+  'session-idle': {
+    ...UNAUTHENTICATED,
+    advice:
+      'The CoAP session was silent for longer than limits.coap.sessionIdle. The client sends a heartbeat in time, or logs in again.',
+  },
+
   // --- the house itself
   'shutting-down': { ...DOWN, mqtt5: 0x8b, advice: 'The broker is stopping; clients come back by themselves.' },
   'clock-behind': {
