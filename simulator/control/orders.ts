@@ -42,14 +42,14 @@ export interface AirConditionerTimes extends CompressorTimes {
 
 /** Tuned with the home of home-plan.ts; test/unit/simulator/closed-loop.test.ts proves it. */
 export const THERMOSTAT_TIMES: ThermostatTimes = {
-  hysteresis: 0.25,
+  hysteresis: 0.15,
   minimumOn: 120,
   minimumOff: 180,
   confirmWithin: 40,
-  repeatEvery: 40,
+  repeatEvery: 30,
 }
 
-export const AIR_CONDITIONER_TIMES: AirConditionerTimes = { minimumOn: 120, minimumOff: 180, silence: 150 }
+export const AIR_CONDITIONER_TIMES: AirConditionerTimes = { minimumOn: 120, minimumOff: 180, silence: 120 }
 
 /** A deaf air conditioner is noticed after this time at the latest. */
 export const NOTICED_WITHIN = THERMOSTAT_TIMES.repeatEvery + 2 * THERMOSTAT_TIMES.confirmWithin
