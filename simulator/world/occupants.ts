@@ -6,7 +6,7 @@ import { randomStream, type Xoshiro128 } from './random.ts'
 const PERSON = 80
 /** Watts of lamps, screens and pans that one person keeps on. */
 const APPLIANCES = 60
-/** Watts per m2 that stand by (EN 16798-1 gives 1 to 3 W/m2 for homes). */
+/** Watts per m2 that stand by (EN 16798-1 assumes 2 to 3 W/m2 for all appliances of homes). */
 const STANDBY = 2
 /** m2 of floor that a guest wants. */
 const FLOOR_EACH = 12

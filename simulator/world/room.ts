@@ -6,8 +6,8 @@ import { BATTERY, HOUSING_LAG, Thermometer, WIRED } from './thermometer.ts'
 import type { Weather } from './weather.ts'
 
 /**
- * J/K per m2 of floor that follow the air within minutes: air itself 3 000, furniture and what lies in it 30 000 (EnergyPlus
- * advises 5 to 10 times the air), the first centimetre of plaster and floor 27 000.
+ * J/K per m2 of floor that follow the air within minutes: air itself 3 000, furniture and what lies in it 30 000 (building
+ * simulations multiply the air by 5 to 10 for it), the first centimetre of plaster and floor 27 000.
  */
 const AIR_CAPACITY = 60_000
 /** J/K per m2 of floor in walls and slabs (ISO 13790 table 12, class "medium": 165 000). */

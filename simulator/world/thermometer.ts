@@ -11,7 +11,7 @@ export interface SensorKind {
   readonly quantum: number
 }
 
-/** A wired sensor like Sensirion's SHT31: typical accuracy 0.2 K, repeatability 0.04 K, 0.01 K in its digits. */
+/** A wired sensor like Sensirion's SHT31: accuracy 0.2 K, of which most pieces use half; repeatability 0.04 K; 0.01 K in its digits. */
 export const WIRED: SensorKind = { bias: 0.12, noise: 0.04, quantum: 0.01 }
 /** A battery sensor like the DHT22: 0.5 K at most, 0.1 K in its digits. */
 export const BATTERY: SensorKind = { bias: 0.3, noise: 0.1, quantum: 0.1 }
