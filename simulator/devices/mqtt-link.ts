@@ -176,7 +176,7 @@ function optionsOf({ protocol, endpoint, ca, clientId, login, sessionExpiry }: M
   // The certificate names `localhost` and the broker's host names; the way there may be an address.
   if (protocol === 'ws' || protocol === 'wss') {
     const wsOptions: ConnectionOptions = { ca, servername: 'localhost' }
-    return { ...options, path: '/mqtt', wsOptions: wsOptions as IClientOptions['wsOptions'] }
+    return { ...options, path: '/mqtt', wsOptions: wsOptions as object }
   }
   const security: ConnectionOptions =
     login.by === 'psk'

@@ -1,0 +1,146 @@
+// Who a device is and how it shows it: its credential on disk, the login made of it, and the next one in time.
+import { LatchkeyClient } from '../../src/client/client.ts'
+import type { DevicePlan } from '../home-plan.ts'
+import type { CredentialFolder, KeptCredential } from './credential-folder.ts'
+import { enrol, wayOf } from './enrolling.ts'
+import type { BrokerAddress } from './home-device.ts'
+import type { Link, Login } from './link.ts'
+import { type Lease, shorter } from './patience.ts'
+import { renewCertificate, type SessionRenewal } from './renewing.ts'
+import { signToken } from './signed-token.ts'
+
+export interface IdentityParts {
+  readonly plan: DevicePlan
+  readonly folder: CredentialFolder
+  readonly broker: BrokerAddress
+  /** Seconds that a token made by the device lives, and at most the time that any token is used. */
+  readonly lifetime: number
+}
+
+/** A login and how long it is good. */
+export interface TimedLogin {
+  readonly login: Login
+  readonly lease: Lease
+}
+
+/** The link on which a renewal in session can be asked for, and what hears the answer. */
+export interface RenewalLink {
+  readonly link: Link
+  readonly renewal: SessionRenewal
+  /** When the answer is there. */
+  leave(): Promise<void>
+}
+
+/** Milliseconds for a call of the HTTP API. */
+const TIMEOUT = 5_000
+
+export class Identity {
+  readonly #parts: IdentityParts
+  #kept: KeptCredential | null = null
+  /** The JWT in use. */
+  #token: TimedLogin | null = null
+
+  constructor(parts: IdentityParts) {
+    this.#parts = parts
+  }
+
+  /** Reads the disk. Whether there is a credential. */
+  async load(): Promise<boolean> {
+    this.#kept ??= await this.#parts.folder.read()
+    return this.#kept !== null
+  }
+
+  /** Throws ApiError. */
+  async enrol(token: string): Promise<void> {
+    const { plan } = this.#parts
+    await this.keep(await enrol(wayOf(plan), { api: this.#api(), device: plan.id, token }))
+  }
+
+  async keep(credential: KeptCredential): Promise<void> {
+    await this.#parts.folder.keep(credential)
+    this.#kept = credential
+    this.#token = null
+  }
+
+  /** What to log in with now. Throws ApiError when a token cannot be had. */
+  async login(): Promise<TimedLogin> {
+    const kept = this.#present()
+    const lease = { from: kept.obtainedAt, until: kept.expiresAt }
+    switch (kept.kind) {
+      case 'x509': {
+        const { chain, privateKey } = kept
+        return { login: { by: 'certificate', certificate: kept.certificate + chain, privateKey }, lease }
+      }
+      case 'psk':
+        return { login: { by: 'psk', identity: kept.identity, key: Buffer.from(kept.key, 'hex') }, lease }
+      case 'secret':
+        if (kept.audience === 'mqtt') return { login: { by: 'password', password: kept.secret }, lease }
+        return this.#tokenInUse(() => this.#fetchToken(kept.secret))
+      case 'jwt-key':
+        return this.#tokenInUse(() => this.#signToken(kept))
+    }
+  }
+
+  /**
+   * Exchanges what ends for what follows, so that the next `login` shows the new one; the present one goes on being good.
+   * `session` is asked for only when the renewal goes over an MQTT connection.
+   */
+  async renew(session: () => Promise<RenewalLink>): Promise<void> {
+    const { plan, broker } = this.#parts
+    const kept = this.#present()
+    if (kept.kind === 'x509') return this.keep(await renewCertificate(plan.id, kept, broker))
+    if (kept.kind === 'psk' || (kept.kind === 'secret' && kept.audience === 'mqtt')) {
+      const { link, renewal, leave } = await session()
+      try {
+        return await this.keep(await renewal.renew(link, kept))
+      } finally {
+        await leave()
+      }
+    }
+    this.#token = null
+    await this.login()
+  }
+
+  /** The broker did not take the login: a token that was in use is not shown again. */
+  forgetToken(): void {
+    this.#token = null
+  }
+
+  #present(): KeptCredential {
+    if (this.#kept === null) throw new Error(`${this.#parts.plan.id} has no credential; it must enrol first`)
+    return this.#kept
+  }
+
+  /** The one there is, while it is good for another while: not every reconnect needs a new one. */
+  async #tokenInUse(make: () => Promise<TimedLogin> | TimedLogin): Promise<TimedLogin> {
+    const { lease } = this.#token ?? {}
+    const usable = lease && lease.until !== null && Date.now() < lease.from + (lease.until - lease.from) * 0.9
+    if (!usable || this.#token === null) this.#token = await make()
+    return this.#token
+  }
+
+  #signToken({ kid, privateKey, expiresAt }: Extract<KeptCredential, { kind: 'jwt-key' }>): TimedLogin {
+    const { plan, lifetime } = this.#parts
+    const now = Date.now()
+    const password = signToken({ device: plan.id, kid, privateKey }, now, lifetime)
+    return {
+      login: { by: 'password', password },
+      lease: shorter({ from: now, until: now + lifetime * 1000 }, expiresAt),
+    }
+  }
+
+  async #fetchToken(clientSecret: string): Promise<TimedLogin> {
+    const { plan, lifetime } = this.#parts
+    const from = Date.now()
+    const answer = await this.#api().tokens.request({ clientId: plan.id, clientSecret })
+    return {
+      login: { by: 'password', password: answer.access_token },
+      lease: { from, until: from + Math.min(answer.expires_in, lifetime) * 1000 },
+    }
+  }
+
+  #api(): LatchkeyClient {
+    const { httpsUrl, ca } = this.#parts.broker
+    return new LatchkeyClient({ url: httpsUrl, ca, timeout: TIMEOUT })
+  }
+}
