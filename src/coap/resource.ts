@@ -13,6 +13,8 @@ export type Fate =
   | 'timeout'
   /** The queue was full, and it was the oldest. */
   | 'dropped'
+  /** A newer state of the same took its place before it was acknowledged (RFC 7641 4.5.2). */
+  | 'replaced'
 
 export interface Notification {
   readonly token: Buffer
@@ -21,6 +23,11 @@ export interface Notification {
   readonly options: readonly CoapOption[]
   readonly payload: Buffer
   readonly confirmable: boolean
+  /**
+   * What GET gives, not an event: a newer one with the same token may take its place while it waits (RFC 7641 4.5.2),
+   * and of one that is longer than a block, the rest is fetched with GET (RFC 7959 2.6). Others leave each and whole.
+   */
+  readonly state?: boolean
   /** Asked before it leaves or is repeated: false when it has expired or is not permitted any more, and is dropped then. */
   mayLeave?(): boolean
   onFate(fate: Fate): void

@@ -1,0 +1,74 @@
+// Block-wise answers (RFC 7959 2.4), without state: every block is cut from a representation made afresh.
+import { createHash } from 'node:crypto'
+import { CODE } from '../coap-wire/codes.ts'
+import type { CoapOption } from '../coap-wire/message.ts'
+import { OPTION, uintOf, uintValue } from '../coap-wire/options.ts'
+import { Failure } from '../model/failure.ts'
+import type { Notification, Response } from './resource.ts'
+
+/** RFC 7959 2.2: number of the block, whether more follow, and log2 of its size less 4. */
+export interface Block {
+  readonly number: number
+  readonly more: boolean
+  readonly sizeExponent: number
+}
+
+const ETAG_BYTES = 8
+const NOTHING: Buffer = Buffer.alloc(0)
+
+/** Throws `invalid-input` for the reserved size exponent 7 (RFC 7959 2.2). */
+export function blockOf(value: Buffer): Block {
+  const n = uintOf(value)
+  const sizeExponent = n & 7
+  if (sizeExponent === 7)
+    throw new Failure('invalid-input', 'the Block option has the reserved size exponent 7; use one from 0 to 6')
+  return { number: n >>> 4, more: (n & 8) !== 0, sizeExponent }
+}
+
+export const blockValue = ({ number, more, sizeExponent }: Block): Buffer =>
+  uintValue(((number << 4) | (more ? 8 : 0) | sizeExponent) >>> 0)
+
+/** The largest size exponent whose blocks are not longer than so many bytes. */
+export const sizeExponentOf = (bytes: number): number => Math.min(Math.max(0, Math.floor(Math.log2(bytes)) - 4), 6)
+
+/**
+ * The block asked for; the answer itself when it fits and no block was asked for. The client may want smaller blocks than
+ * `largest`, never larger ones. Throws `invalid-input` for a block beyond the end.
+ */
+export function blockOfAnswer(response: Response, asked: Block | null, largest: number): Response {
+  if (response.code !== CODE.Content) return response
+  const { payload: whole = NOTHING } = response
+  const sizeExponent = Math.min(asked?.sizeExponent ?? 6, largest)
+  const size = 2 ** (sizeExponent + 4)
+  if (asked === null && whole.length <= size) return response
+  // Of what was asked in larger blocks than ours only the first can be given: it tells the size to go on with.
+  const number = asked?.number ?? 0
+  if (asked !== null && asked.sizeExponent > sizeExponent && number > 0)
+    throw new Failure('invalid-input', `blocks are at most ${size} bytes; ask for them in that size`)
+  const start = number * size
+  if (start > 0 && start >= whole.length)
+    throw new Failure('invalid-input', `block ${number} lies beyond the end of the representation`)
+  const more = start + size < whole.length
+  const added: CoapOption[] = [{ number: OPTION.Block2, value: blockValue({ number, more, sizeExponent }) }]
+  // RFC 7959 2.4: by the ETag a client sees that its blocks are of one representation.
+  if (!response.options?.some(option => option.number === OPTION.ETag))
+    added.push({ number: OPTION.ETag, value: shortHash(whole) })
+  if (number === 0) added.push({ number: OPTION.Size2, value: uintValue(whole.length) })
+  return {
+    code: response.code,
+    options: withOptions(response.options ?? [], added),
+    payload: whole.subarray(start, start + size),
+  }
+}
+
+/** A notification as it leaves: of a state that is longer than a block, the first one (RFC 7959 2.6). */
+export function asNotified({ code, options, payload, state }: Notification, largest: number): Response {
+  const whole = { code, options, payload }
+  return state === true ? blockOfAnswer(whole, null, largest) : whole
+}
+
+/** Both in ascending order of their numbers. */
+export const withOptions = (options: readonly CoapOption[], added: readonly CoapOption[]): CoapOption[] =>
+  [...options, ...added].sort((one, other) => one.number - other.number)
+
+const shortHash = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest().subarray(0, ETAG_BYTES)

@@ -1,0 +1,22 @@
+// What all peers of a server share.
+import type { Clock } from '../model/clock.ts'
+import type { Log } from '../model/log.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { CoapLimits } from './limits.ts'
+import type { MessageCounters } from './message-counters.ts'
+import type { MessageDice } from './message-dice.ts'
+import type { Peers } from './peers.ts'
+import type { KeptBytes } from './recent-exchanges.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+
+export interface MessageContext {
+  readonly limits: CoapLimits
+  readonly clock: Clock
+  readonly log: Log
+  readonly wheel: TimerWheel
+  readonly dice: MessageDice
+  readonly counters: MessageCounters
+  readonly dispatcher: Dispatcher
+  readonly peers: Peers
+  readonly kept: KeptBytes
+}

@@ -1,0 +1,93 @@
+// The message layer as a whole: listeners, peers and what they share, around the resources it is given.
+import { type Scheduler, systemScheduler } from '../access/scheduler.ts'
+import type { Clock, Random } from '../model/clock.ts'
+import type { Log } from '../model/log.ts'
+import type { Meter } from '../model/meter.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { COAP_LIMITS, type CoapLimits } from './limits.ts'
+import type { MessageContext } from './message-context.ts'
+import { MessageCounters } from './message-counters.ts'
+import { MessageDice } from './message-dice.ts'
+import { Peers } from './peers.ts'
+import { KeptBytes } from './recent-exchanges.ts'
+import type { Resource } from './resource.ts'
+import { TimerWheel } from './timer-wheel.ts'
+import { UdpListener } from './udp-listener.ts'
+
+export interface MessageServerParts {
+  readonly resources: readonly Resource[]
+  readonly clock: Clock
+  readonly random: Random
+  /** Timers of this process unless given. */
+  readonly scheduler?: Scheduler
+  readonly meter: Meter
+  readonly log: Log
+  readonly limits?: Partial<CoapLimits>
+}
+
+export interface CoapAddress {
+  readonly host: string
+  /** 0 = any free port. */
+  readonly port: number
+}
+
+/** Milliseconds between two looks for peers that were silent for long. */
+const SWEEP_EVERY = 30_000
+const ID_BYTES = 9
+
+export class MessageServer {
+  readonly #context: MessageContext
+  readonly #random: Random
+  readonly #listeners: UdpListener[] = []
+  readonly #scheduler: Scheduler
+  #stopSweeping: () => void = () => {}
+  #closed = false
+
+  constructor(parts: MessageServerParts) {
+    const { clock, random, log, meter } = parts
+    const limits = { ...COAP_LIMITS, ...parts.limits }
+    this.#scheduler = parts.scheduler ?? systemScheduler
+    const wheel = new TimerWheel(this.#scheduler, clock)
+    const kept = new KeptBytes()
+    this.#random = random
+    this.#context = {
+      limits,
+      clock,
+      log,
+      wheel,
+      kept,
+      dice: new MessageDice(random),
+      counters: new MessageCounters(meter, wheel),
+      dispatcher: new Dispatcher({ ...parts, limits }),
+      peers: new Peers(limits, kept, meter),
+    }
+    this.#sweepLater()
+  }
+
+  /** Opens a port. Throws `listener-failed`. */
+  async listen(_name: 'coap', { host, port }: CoapAddress): Promise<{ host: string; port: number }> {
+    const id = this.#random.bytes(ID_BYTES).toString('base64url')
+    const listener = await UdpListener.open(this.#context, { host, port, id })
+    if (this.#closed) await listener.close()
+    else this.#listeners.push(listener)
+    return { host: listener.host, port: listener.port }
+  }
+
+  /** Frees the ports. Nobody is sent a goodbye: a datagram to those who are gone helps nobody. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stopSweeping()
+    await Promise.all(this.#listeners.map(listener => listener.close()))
+    this.#context.counters.flush()
+    this.#context.wheel.close()
+  }
+
+  #sweepLater(): void {
+    const { peers, clock } = this.#context
+    this.#stopSweeping = this.#scheduler.after(SWEEP_EVERY, () => {
+      peers.sweep(clock.now())
+      this.#sweepLater()
+    })
+  }
+}

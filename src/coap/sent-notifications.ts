@@ -1,0 +1,38 @@
+import type { Fate } from './resource.ts'
+
+interface Sent {
+  onFate(fate: Fate): void
+}
+
+/** The last non-confirmable notifications to a peer, so that a reset finds the one it means (RFC 7641 3.6). */
+export class SentNotifications {
+  readonly #capacity: number
+  readonly #ids: number[] = []
+  readonly #sent: (Sent | null)[] = []
+  #next = 0
+
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
+
+  remember(messageId: number, sent: Sent): void {
+    if (this.#ids.length < this.#capacity) {
+      this.#ids.push(messageId)
+      this.#sent.push(sent)
+      return
+    }
+    this.#ids[this.#next] = messageId
+    this.#sent[this.#next] = sent
+    this.#next = this.#next + 1 === this.#capacity ? 0 : this.#next + 1
+  }
+
+  /** Finds it once. */
+  take(messageId: number): Sent | null {
+    const at = this.#ids.indexOf(messageId)
+    if (at < 0) return null
+    const sent = this.#sent[at] ?? null
+    this.#ids[at] = -1
+    this.#sent[at] = null
+    return sent
+  }
+}

@@ -1,0 +1,306 @@
+// One peer over an endpoint that loses, repeats and reorders: message types and ids, duplicates, acknowledgements
+// (RFC 7252 4). What requests mean is the dispatcher's.
+import { CODE, isRequest } from '../coap-wire/codes.ts'
+import { isMalformed, type Malformed } from '../coap-wire/decode.ts'
+import { encode } from '../coap-wire/encode.ts'
+import { type CoapMessage, type MessageType, TYPE } from '../coap-wire/message.ts'
+import { printable } from '../model/printable.ts'
+import { asNotified } from './block2.ts'
+import { type Asker, REJECTED } from './dispatcher.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { MessageContext } from './message-context.ts'
+import type { Lane, Listed } from './peers.ts'
+import { type Exchange, RecentExchanges } from './recent-exchanges.ts'
+import type { Notification, Response } from './resource.ts'
+import { Retransmission } from './retransmission.ts'
+import { SentNotifications } from './sent-notifications.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+/** RFC 9000 8.1 has the same bound: whoever may not be there is sent at most thrice what came from there. */
+export const AMPLIFICATION = 3
+
+const NOTHING: Buffer = Buffer.alloc(0)
+
+/** An empty message: acknowledgement or reset (RFC 7252 4.2, 4.3). */
+export function emptyMessage(type: MessageType, messageId: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes[0] = 0x40 | (type << 4)
+  bytes[1] = CODE.Empty
+  bytes.writeUInt16BE(messageId, 2)
+  return bytes
+}
+
+/**
+ * What becomes of anything but requests, acknowledgements and resets: a confirmable one is rejected, also ping
+ * (RFC 7252 4.2, 4.3), the rest is ignored (null).
+ */
+export const rejectionOf = ({ type, messageId }: CoapMessage | Malformed): Buffer | null =>
+  type === TYPE.CON ? emptyMessage(TYPE.RST, messageId) : null
+
+type RequestMessage = CoapMessage & { readonly type: typeof TYPE.CON | typeof TYPE.NON }
+
+/** A request that has a peer to be made for; whatever else comes needs none. */
+export const isRequestMessage = (message: CoapMessage | Malformed): message is RequestMessage =>
+  !isMalformed(message) && isRequest(message.code) && (message.type === TYPE.CON || message.type === TYPE.NON)
+
+export class UnreliablePeer implements Asker, Listed {
+  readonly endpoint: Endpoint
+  /** Address and port, as Echo values are bound to them. */
+  readonly name: string
+  proved: boolean
+
+  usedAt: number
+  lane: Lane | null = null
+  newer: Listed | null = null
+  older: Listed | null = null
+
+  readonly #context: MessageContext
+  readonly #bucket: TokenBucket
+  readonly #recent: RecentExchanges
+  readonly #forgotten: () => void
+  #outgoing: Retransmission | null = null
+  #sent: SentNotifications | null = null
+  #goneListeners: (() => void)[] | null = null
+  #isGone = false
+  #messageId: number
+  /** Bytes, until the address is proved. */
+  #bytesIn = 0
+  #bytesOut = 0
+
+  /** `forgotten` is called when nobody remembers the peer any more. */
+  constructor(context: MessageContext, endpoint: Endpoint, name: string, proved: boolean, forgotten: () => void) {
+    this.#context = context
+    this.endpoint = endpoint
+    this.name = name
+    this.proved = proved
+    this.#forgotten = forgotten
+    const now = context.clock.now()
+    this.usedAt = now
+    this.#bucket = new TokenBucket(context.limits, now)
+    this.#recent = new RecentExchanges(context.limits.rememberedExchanges, context.kept)
+    this.#messageId = context.dice.uint16()
+  }
+
+  /** A message of this peer; `size` is that of its datagram. */
+  receive(message: CoapMessage | Malformed, size: number): void {
+    if (isRequestMessage(message)) {
+      this.#bytesIn += size
+      this.#request(message, size)
+      return
+    }
+    if (message.code === CODE.Empty && message.type === TYPE.ACK) this.#outgoing?.acknowledged(message.messageId)
+    else if (message.code === CODE.Empty && message.type === TYPE.RST) this.#wasReset(message.messageId)
+    else {
+      const rejection = rejectionOf(message)
+      // A ping is nothing unexpected.
+      if (isMalformed(message)) this.#context.counters.dropped('malformed')
+      else if (message.code !== CODE.Empty) this.#context.counters.dropped('unexpected')
+      if (rejection !== null) this.#send(rejection)
+    }
+  }
+
+  /** A request too long to be read further. Only its header and token are in `message`. */
+  refuse(message: CoapMessage, size: number, response: Response): void {
+    this.#bytesIn += size
+    const exchange = this.#begin(message)
+    if (exchange !== null) this.#answer(exchange, message, response, size)
+  }
+
+  notify(notification: Notification): void {
+    if (this.#isGone) return
+    this.#context.peers.used(this, this.#context.clock.now())
+    const response = asNotified(notification, this.#context.dispatcher.largestBlock)
+    if (notification.confirmable) {
+      this.#confirmables().notify({
+        token: notification.token.toString('latin1'),
+        state: notification.state === true,
+        mayLeave: () => notification.mayLeave?.() ?? true,
+        datagram: messageId => this.#encode(TYPE.CON, messageId, notification.token, response),
+        settle: fate => notification.onFate(fate),
+      })
+      return
+    }
+    if (notification.mayLeave?.() === false) {
+      notification.onFate('dropped')
+      return
+    }
+    const messageId = this.nextMessageId()
+    this.#sent ??= new SentNotifications(this.#context.limits.rememberedNotifications)
+    this.#sent.remember(messageId, notification)
+    this.#send(this.#encode(TYPE.NON, messageId, notification.token, response))
+    notification.onFate('sent')
+  }
+
+  withdraw(token: Buffer): void {
+    this.#outgoing?.withdraw(token.toString('latin1'))
+  }
+
+  onGone(listener: () => void): void {
+    this.#goneListeners ??= []
+    this.#goneListeners.push(listener)
+  }
+
+  /** Its address has been proved, by Echo or by its channel. */
+  prove(): void {
+    this.proved = true
+    this.#context.peers.proved(this)
+  }
+
+  forgetExchanges(): void {
+    this.#recent.clear()
+  }
+
+  gone(): void {
+    this.#isGone = true
+    this.#forgotten()
+    this.#outgoing?.close()
+    this.#recent.clear()
+    const listeners = this.#goneListeners ?? []
+    this.#goneListeners = null
+    for (const listener of listeners) {
+      try {
+        listener()
+      } catch (error) {
+        this.#context.log.error({ cause: printable(String(error)) }, 'a peer that left could not be cleared away')
+      }
+    }
+  }
+
+  nextMessageId(): number {
+    this.#messageId = (this.#messageId + 1) & 0xffff
+    return this.#messageId
+  }
+
+  // --- requests ----------------------------------------------------------------------------------------------------
+
+  #request(message: CoapMessage, size: number): void {
+    const exchange = this.#begin(message)
+    if (exchange === null) return
+    const response = this.#context.dispatcher.answer(message, this)
+    if (response instanceof Promise) this.#await(exchange, message, response, size)
+    else this.#answer(exchange, message, response, size)
+  }
+
+  /** Null when the request is a duplicate, or one too many: that is all there is to do about it then. */
+  #begin(message: CoapMessage): Exchange | null {
+    const { limits, clock, counters, peers, dispatcher } = this.#context
+    const now = clock.now()
+    peers.used(this, now)
+    const verdict = this.#bucket.take(limits, now)
+    const known = this.#recent.find(message.messageId, now)
+    if (known !== null) {
+      counters.duplicate()
+      if (verdict !== 'ignored' && known.answer !== null) this.#send(known.answer)
+      return null
+    }
+    if (verdict === 'ignored') {
+      counters.dropped('rate')
+      return null
+    }
+    const lifetime = message.type === TYPE.CON ? limits.exchangeLifetime : limits.nonLifetime
+    const exchange = this.#recent.begin(message.messageId, now, lifetime)
+    if (exchange === null) {
+      counters.dropped('busy')
+      const refusal = dispatcher.tooManyRequests
+      if (message.type === TYPE.CON) this.#send(this.#encode(TYPE.ACK, message.messageId, message.token, refusal))
+      return null
+    }
+    if (verdict === 'served') return exchange
+    counters.dropped('rate')
+    this.#answer(exchange, message, dispatcher.tooManyRequests, 0)
+    return null
+  }
+
+  /** RFC 7252 5.2.2: when it takes longer, the request is acknowledged, so that its sender stops repeating it. */
+  #await(exchange: Exchange, message: CoapMessage, answer: Promise<Response>, size: number): void {
+    const { wheel, limits } = this.#context
+    const delay =
+      message.type === TYPE.CON
+        ? wheel.after(limits.processingDelay, () => this.#acknowledge(exchange, message.messageId))
+        : null
+    // The dispatcher's promises are never rejected.
+    void answer.then(response => {
+      delay?.cancel()
+      this.#answer(exchange, message, response, size)
+    })
+  }
+
+  #acknowledge(exchange: Exchange, messageId: number): void {
+    const empty = emptyMessage(TYPE.ACK, messageId)
+    this.#recent.keep(exchange, empty)
+    this.#send(empty)
+  }
+
+  /** `size`: that of the request, which bounds the answer to a peer who may not be there; 0 for no bound. */
+  #answer(exchange: Exchange, message: CoapMessage, response: Response, size: number): void {
+    const { counters, dispatcher } = this.#context
+    exchange.open = false
+    counters.request(message.code, response.code)
+    if (message.type === TYPE.NON) {
+      if (response === REJECTED) this.#send(emptyMessage(TYPE.RST, message.messageId))
+      else if (!dispatcher.isUnwanted(message, response))
+        this.#send(this.#bounded(TYPE.NON, this.nextMessageId(), message, response, size))
+      return
+    }
+    if (exchange.answer !== null) {
+      if (!dispatcher.isUnwanted(message, response)) this.#respondLater(message, response, size)
+      return
+    }
+    if (dispatcher.isUnwanted(message, response)) {
+      this.#acknowledge(exchange, message.messageId)
+      return
+    }
+    const bytes = this.#bounded(TYPE.ACK, message.messageId, message, response, size)
+    this.#recent.keep(exchange, bytes)
+    this.#send(bytes)
+  }
+
+  /** A separate response (RFC 7252 5.2.2). */
+  #respondLater(message: CoapMessage, response: Response, size: number): void {
+    if (this.#isGone) return
+    this.#confirmables().respond({
+      token: message.token.toString('latin1'),
+      state: false,
+      mayLeave: () => true,
+      datagram: messageId => this.#bounded(TYPE.CON, messageId, message, response, size),
+      settle: () => {},
+    })
+  }
+
+  #bounded(type: MessageType, messageId: number, request: CoapMessage, response: Response, size: number): Buffer {
+    const bytes = this.#encode(type, messageId, request.token, response)
+    if (this.proved || size === 0 || bytes.length <= AMPLIFICATION * size) return bytes
+    return this.#encode(type, messageId, request.token, this.#context.dispatcher.shortened(request, response, this))
+  }
+
+  // --- out ---------------------------------------------------------------------------------------------------------
+
+  #wasReset(messageId: number): void {
+    if (this.#outgoing?.reset(messageId)) return
+    this.#sent?.take(messageId)?.onFate('reset')
+  }
+
+  #confirmables(): Retransmission {
+    this.#outgoing ??= new Retransmission(this.#context, {
+      nextMessageId: () => this.nextMessageId(),
+      send: bytes => this.#send(bytes),
+      mayRepeat: bytes => this.proved || this.#bytesOut + bytes.length <= AMPLIFICATION * this.#bytesIn,
+    })
+    return this.#outgoing
+  }
+
+  #encode(type: MessageType, messageId: number, token: Buffer, response: Response): Buffer {
+    const { code, options = [], payload = NOTHING } = response
+    try {
+      return encode({ type, code, messageId, token, options, payload })
+    } catch (error) {
+      this.#context.log.error({ cause: printable(String(error)) }, 'a CoAP answer could not be encoded')
+      return encode({ type, code: CODE.InternalServerError, messageId, token, options: [], payload: NOTHING })
+    }
+  }
+
+  #send(bytes: Buffer): void {
+    if (!this.proved) this.#bytesOut += bytes.length
+    this.endpoint.send(bytes)
+  }
+}
