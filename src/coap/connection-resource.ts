@@ -1,0 +1,57 @@
+// /mqtt/connection: a session for whoever has a password or token, as EMQX's gateway has it.
+import { CODE } from '../coap-wire/codes.ts'
+import { OPTION } from '../coap-wire/options.ts'
+import { Failure } from '../model/failure.ts'
+import type { CoapLimits } from './limits.ts'
+import { uint } from './representation.ts'
+import type { Request, Resource, Response } from './resource.ts'
+import type { CoapSessions } from './sessions.ts'
+import { checkQuery } from './topic-request.ts'
+
+const TEXT = 0
+
+export class ConnectionResource implements Resource {
+  readonly path = ['mqtt', 'connection']
+  readonly methods: ReadonlySet<number> = new Set([CODE.POST, CODE.PUT, CODE.DELETE])
+  /** Failed attempts count against the address: somebody else's must not. */
+  readonly needsProvedAddress = true
+  readonly #sessions: CoapSessions
+  readonly #limits: CoapLimits
+
+  constructor(sessions: CoapSessions, limits: CoapLimits) {
+    this.#sessions = sessions
+    this.#limits = limits
+  }
+
+  handle(request: Request): Response | Promise<Response> {
+    if (request.path.length > this.path.length)
+      throw new Failure('not-found', 'There is nothing below /mqtt/connection.')
+    checkQuery(request, this.#limits)
+    if (request.options.some(({ number }) => number === OPTION.IfMatch || number === OPTION.IfNoneMatch))
+      throw new Failure('option-unknown', 'A session has no preconditions: leave If-Match and If-None-Match out.')
+    switch (request.method) {
+      case CODE.POST:
+        return this.#open(request)
+      case CODE.PUT: // heartbeat
+        this.#sessions.byToken(request)
+        return { code: CODE.Changed }
+      default:
+        this.#sessions.byToken(request).close()
+        return { code: CODE.Deleted }
+    }
+  }
+
+  async #open(request: Request): Promise<Response> {
+    const { token } = await this.#sessions.open(request, passwordOf(request))
+    return { code: CODE.Created, options: [uint(OPTION.ContentFormat, TEXT)], payload: Buffer.from(token) }
+  }
+}
+
+/** A JWT or secret as the payload, or in the query where it is short enough for it. Throws `invalid-input` for several. */
+function passwordOf({ payload, query }: Request): Buffer | null {
+  const inQuery = [query.get('password'), query.get('token')].map(text => Buffer.from(text ?? ''))
+  const given = [payload, ...inQuery].filter(bytes => bytes.length > 0)
+  if (given.length > 1)
+    throw new Failure('invalid-input', 'There is more than one password: send one, as payload or in the query.')
+  return given[0] ?? null
+}

@@ -1,0 +1,168 @@
+// All observers: who observes what under which token, and within which bounds.
+import type { Bus } from '../bus/bus.ts'
+import { Failure } from '../model/failure.ts'
+import type { CoapLimits } from './limits.ts'
+import { type Ending, Observation, type ObservationParts, type ObservationTerms } from './observation.ts'
+import { Notices } from './representation.ts'
+import type { Peer } from './resource.ts'
+import type { CoapServerParts } from './server-parts.ts'
+import type { CoapSession } from './session.ts'
+
+export interface Registered {
+  readonly observation: Observation
+  /** This token did not observe the same before. */
+  readonly isNew: boolean
+}
+
+/** By their tokens, as Latin-1. */
+type OfPeer = Map<string, Observation>
+
+export class Observations {
+  readonly #bus: Bus
+  readonly #limits: CoapLimits
+  readonly #parts: ObservationParts
+  readonly #byPeer = new Map<Peer, OfPeer>()
+  #count = 0
+  #number = 0
+
+  constructor({ bus, access, clock, meter }: CoapServerParts, limits: CoapLimits) {
+    this.#bus = bus
+    this.#limits = limits
+    this.#parts = {
+      notices: new Notices(),
+      clock,
+      meter,
+      access,
+      checkEvery: limits.observerCheck * 1000,
+      isPermitted: subscription => subscription.judged({ access, clock }).permit,
+      ended: (observation, reason) => this.#remove(observation, reason),
+      lost: peer => this.#lost(peer),
+    }
+    meter.gauge('latchkey_coap_observations', 'CoAP observations', () => this.#count)
+  }
+
+  get(peer: Peer, token: Buffer): Observation | undefined {
+    return this.#byPeer.get(peer)?.get(token.toString('latin1'))
+  }
+
+  /** Observe: 1, or the token is used anew. */
+  cancel(peer: Peer, token: Buffer): void {
+    this.get(peer, token)?.cancel('cancelled')
+  }
+
+  /**
+   * Registers an observer, and holds its notifications until `begin`. One with this token is replaced; when it observes
+   * the same, it goes on with what it has not acknowledged yet (RFC 7641 4.1).
+   * Throws `policy-denied`, `scope-denied`, `topic-reserved`, `topic-filter-invalid` or `quota-exceeded`.
+   */
+  register(
+    terms: ObservationTerms,
+    session: CoapSession,
+    asked: { readonly qos: 0 | 1 | 2; readonly noLocal: boolean },
+  ): Registered {
+    const { peer, token } = terms
+    const older = this.get(peer, token)
+    if (older?.observes(terms, session)) {
+      this.#refresh(older, asked)
+      return { observation: older, isNew: false }
+    }
+    older?.cancel('replaced')
+    this.#checkRoom(peer, session)
+    const observation = new Observation(terms, session, this.#parts)
+    this.#subscribe(observation, asked)
+    this.#ofPeer(peer).set(token.toString('latin1'), observation)
+    this.#count++
+    session.held.add(observation)
+    return { observation, isNew: true }
+  }
+
+  #refresh(observation: Observation, asked: { readonly qos: 0 | 1 | 2; readonly noLocal: boolean }): void {
+    const { busSession, name } = observation
+    if (busSession === null) return
+    const granted = this.#bus.subscribe(busSession, name, optionsOf(asked))
+    if (granted.failure !== null) {
+      observation.cancel('denied')
+      throw new Failure(granted.failure)
+    }
+    observation.hold()
+    observation.subscribed(busSession, granted.subscription)
+  }
+
+  /** A session of its own on the bus: its queue and its end are those of this observer alone. */
+  #subscribe(observation: Observation, asked: { readonly qos: 0 | 1 | 2; readonly noLocal: boolean }): void {
+    const { session, name } = observation
+    const { observationQueue, observationQueueBytes } = this.#limits
+    const opened = this.#bus.sessions.open({
+      id: `${session.publishesAs}/${++this.#number}`,
+      principal: session.principal,
+      cleanStart: true,
+      expiry: 0,
+      will: null,
+      link: observation,
+      publishesAs: session.publishesAs,
+      queueLimits: { maximumQueued: observationQueue, maximumQueuedBytes: observationQueueBytes },
+    })
+    const over = () => this.#bus.sessions.disconnect(opened.session, observation, { expiry: 0, keepWill: false })
+    try {
+      const granted = this.#bus.subscribe(opened.session, name, optionsOf(asked))
+      if (granted.failure !== null) throw new Failure(granted.failure)
+      observation.subscribed(opened.session, granted.subscription)
+      this.#bus.attach(opened.session, observation)
+    } catch (error) {
+      over()
+      throw error
+    }
+  }
+
+  /** Starts notifications, once the answer to the registration has left. */
+  begin(observation: Observation, withRetained: boolean): void {
+    observation.begin()
+    const { subscription } = observation
+    if (withRetained && subscription !== null && !subscription.session.ended) this.#bus.sendRetained(subscription)
+  }
+
+  #checkRoom(peer: Peer, session: CoapSession): void {
+    const { observations, observationsPerPeer, observationsPerSession } = this.#limits
+    const bounds = [
+      [this.#byPeer.get(peer)?.size ?? 0, observationsPerPeer, 'observationsPerPeer'],
+      [session.held.size, observationsPerSession, 'observationsPerSession'],
+      [this.#count, observations, 'observations'],
+    ] as const
+    for (const [count, most, name] of bounds)
+      if (count >= most)
+        throw new Failure('quota-exceeded', `There are ${count} observations, which is limits.coap.${name}; end one.`)
+  }
+
+  #ofPeer(peer: Peer): OfPeer {
+    const known = this.#byPeer.get(peer)
+    if (known !== undefined) return known
+    const made: OfPeer = new Map()
+    this.#byPeer.set(peer, made)
+    peer.onGone(() => {
+      this.#byPeer.delete(peer)
+      for (const observation of [...made.values()]) observation.cancel('gone')
+    })
+    return made
+  }
+
+  #lost(peer: Peer): void {
+    for (const observation of [...(this.#byPeer.get(peer)?.values() ?? [])]) observation.cancel('timeout')
+  }
+
+  #remove(observation: Observation, reason: Ending): void {
+    const { peer, token, session, busSession } = observation
+    const ofPeer = this.#byPeer.get(peer)
+    const key = token.toString('latin1')
+    if (ofPeer?.get(key) === observation) ofPeer.delete(key)
+    this.#count--
+    session.held.delete(observation)
+    if (busSession !== null) this.#bus.sessions.disconnect(busSession, observation, { expiry: 0, keepWill: false })
+    this.#parts.meter.count('latchkey_coap_observations_ended_total', { reason })
+  }
+}
+
+const optionsOf = (asked: { readonly qos: 0 | 1 | 2; readonly noLocal: boolean }) => ({
+  ...asked,
+  retainAsPublished: false,
+  identifier: null,
+})

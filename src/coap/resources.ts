@@ -1,0 +1,44 @@
+// Everything that is served over CoAP.
+import { ConnectionResource } from './connection-resource.ts'
+import { Discovery, WellKnownCore } from './discovery.ts'
+import type { CoapLimits } from './limits.ts'
+import { Observations } from './observations.ts'
+import type { Resource } from './resource.ts'
+import type { CoapServerParts } from './server-parts.ts'
+import { CoapSessions } from './sessions.ts'
+import { TopicResource } from './topic-resource.ts'
+
+export interface Resources {
+  readonly resources: Resource[]
+  /** Ends every session; its observers are told. */
+  close(): void
+}
+
+/** Milliseconds between two looks for sessions that are idle. */
+const SWEEP_INTERVAL = 5000
+
+export function openResources(parts: CoapServerParts & { readonly limits: CoapLimits }): Resources {
+  const { bus, clock, meter, limits } = parts
+  const sessions = new CoapSessions(parts, limits)
+  const observations = new Observations(parts, limits)
+  const discovery = new Discovery(bus, limits)
+  let before = clock.now()
+  const sweep = setInterval(() => {
+    const now = clock.now()
+    if (Math.abs(now - before) > 2 * SWEEP_INTERVAL) sessions.startTimeAt(now)
+    else sessions.sweep(now)
+    before = now
+  }, SWEEP_INTERVAL)
+  sweep.unref()
+  return {
+    resources: [
+      new TopicResource({ bus, clock, meter, limits, sessions, observations, discovery }),
+      new ConnectionResource(sessions, limits),
+      new WellKnownCore(discovery, sessions, limits),
+    ],
+    close() {
+      clearInterval(sweep)
+      sessions.close()
+    },
+  }
+}

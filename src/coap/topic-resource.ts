@@ -1,0 +1,205 @@
+// /ps/{level}/...: an MQTT topic as a resource.
+import type { Bus } from '../bus/bus.ts'
+import { refusalOf } from '../bus/bus.ts'
+import type { Message } from '../bus/message.ts'
+import { CODE } from '../coap-wire/codes.ts'
+import { OPTION, optionsOf } from '../coap-wire/options.ts'
+import type { Clock } from '../model/clock.ts'
+import { Failure } from '../model/failure.ts'
+import type { Meter } from '../model/meter.ts'
+import { printable } from '../model/printable.ts'
+import { isTopicName, parseFilter } from '../model/topic.ts'
+import type { Discovery } from './discovery.ts'
+import type { CoapLimits } from './limits.ts'
+import { propertiesOf } from './message-mapping.ts'
+import type { Observation } from './observation.ts'
+import type { Observations } from './observations.ts'
+import {
+  CBOR,
+  contentFormatIn,
+  describingOptions,
+  etagOf,
+  type Form,
+  observe,
+  payloadOf,
+  uint,
+} from './representation.ts'
+import type { Request, Resource, Response } from './resource.ts'
+import type { CoapSession } from './session.ts'
+import type { CoapSessions } from './sessions.ts'
+import { checkQuery, type TopicOptions, topicOf, topicOptionsOf } from './topic-request.ts'
+
+export interface TopicResourceParts {
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly meter: Meter
+  readonly limits: CoapLimits
+  readonly sessions: CoapSessions
+  readonly observations: Observations
+  readonly discovery: Discovery
+}
+
+const REGISTER = 0
+const DEREGISTER = 1
+const NOTHING = Buffer.alloc(0)
+
+export class TopicResource implements Resource {
+  readonly path = ['ps']
+  readonly methods: ReadonlySet<number> = new Set([CODE.GET, CODE.POST, CODE.PUT, CODE.DELETE])
+  readonly #parts: TopicResourceParts
+
+  constructor(parts: TopicResourceParts) {
+    this.#parts = parts
+  }
+
+  handle(request: Request): Response | Promise<Response> {
+    const { method, observe, peer, token } = request
+    // Whoever has the token may end it, also when its session is over.
+    if (method === CODE.GET && observe === DEREGISTER) this.#parts.observations.cancel(peer, token)
+    checkQuery(request, this.#parts.limits)
+    const session = this.#parts.sessions.speaker(request)
+    return session instanceof Promise
+      ? session.then(present => this.#serve(request, present))
+      : this.#serve(request, session)
+  }
+
+  #serve(request: Request, session: CoapSession): Response | Promise<Response> {
+    const { method, path } = request
+    if (path.length === 1) {
+      if (method === CODE.GET) return this.#parts.discovery.topics(request, session)
+      throw new Failure('method-not-allowed', 'Only GET is served at /ps itself; a topic is below it.')
+    }
+    if (method !== CODE.GET) return this.#publish(request, session)
+    const topic = topicOf(path)
+    return request.observe === REGISTER ? this.#observe(request, session, topic) : this.#read(request, session, topic)
+  }
+
+  // --- POST, PUT, DELETE --------------------------------------------------------------------------------------------------
+
+  /** POST is an event, PUT the state of the topic, DELETE clears that. Answers when the bus has taken it over. */
+  async #publish(request: Request, session: CoapSession): Promise<Response> {
+    const { method, confirmable, contentFormat } = request
+    const topic = topicOf(request.path)
+    const options = topicOptionsOf(request)
+    const deletes = method === CODE.DELETE
+    const payload = deletes ? NOTHING : request.payload
+    const { payloadBytes } = this.#parts.limits
+    if (payload.length > payloadBytes) return tooLarge(payloadBytes)
+    const retain = deletes || (options.retain ?? method === CODE.PUT)
+    if (!this.#preconditionsHold(request, session, topic)) return { code: CODE.PreconditionFailed }
+    const properties = propertiesOf(deletes ? null : contentFormat, deletes ? null : options.expiry, payload)
+    const qos = options.qos ?? (confirmable ? 1 : 0)
+    this.#parts.meter.count('latchkey_messages_received_total')
+    const { principal, rights, publishesAs } = session
+    await this.#parts.bus.publish(
+      principal,
+      { topic, payload, qos, retain, ...(properties && { properties }) },
+      { rights, session: publishesAs },
+    )
+    return { code: deletes ? CODE.Deleted : CODE.Changed }
+  }
+
+  /** RFC 7252 5.10.8. The answer tells whether there is a value, so whoever asks must be allowed to read it. */
+  #preconditionsHold(request: Request, session: CoapSession, topic: string): boolean {
+    const wanted = optionsOf(request, OPTION.IfMatch)
+    const unwanted = optionsOf(request, OPTION.IfNoneMatch).length > 0
+    if (wanted.length === 0 && !unwanted) return true
+    const present = this.#retained(session, topic)
+    if (unwanted) return present === undefined
+    return present !== undefined && wanted.some(etag => etag.length === 0 || etag.equals(etagOf(present)))
+  }
+
+  // --- GET ----------------------------------------------------------------------------------------------------------------
+
+  #read(request: Request, session: CoapSession, topic: string): Response {
+    const { accept } = request
+    topicOptionsOf(request)
+    const message = this.#retained(session, topic)
+    if (message === undefined) {
+      if (request.observe === DEREGISTER) return { code: CODE.Content }
+      throw new Failure('not-found', `There is no retained message at ${printable(topic)}.`)
+    }
+    checkAccept(accept, message)
+    const etag = etagOf(message)
+    const tag = { number: OPTION.ETag, value: etag }
+    const secondsLeft = message.secondsLeft(this.#parts.clock.now())
+    if (optionsOf(request, OPTION.ETag).some(known => known.equals(etag)))
+      return { code: CODE.Valid, options: [tag, ...describingOptions(null, secondsLeft)] }
+    const options = [tag, ...describingOptions(contentFormatIn(message, 'value'), secondsLeft)]
+    return { code: CODE.Content, options, payload: payloadOf(message, 'value') }
+  }
+
+  /** Judged as a subscription and its first delivery are, before anybody learns whether there is something. */
+  #retained({ rights }: CoapSession, topic: string): Message | undefined {
+    if (!isTopicName(topic))
+      throw new Failure(
+        'topic-name-invalid',
+        `${printable(topic)} is no topic name; a filter with + or # can be observed only.`,
+      )
+    for (const action of ['subscribe', 'receive'] as const) {
+      const decision = rights.decide({ action, target: topic, qos: 0, ...(action === 'receive' && { retain: true }) })
+      if (!decision.permit) throw new Failure(refusalOf(decision))
+    }
+    return this.#parts.bus.retained.get(topic)
+  }
+
+  // --- Observe ------------------------------------------------------------------------------------------------------------
+
+  #observe(request: Request, session: CoapSession, name: string): Response {
+    const { peer, token, accept, confirmable } = request
+    const options = topicOptionsOf(request)
+    const place = parseFilter(name)
+    if (place === null) throw new Failure('topic-filter-invalid', `${printable(name)} is no topic filter.`)
+    if (place.group !== null && options.noLocal)
+      throw new Failure('invalid-input', 'nl=true is not for shared subscriptions.') // [MQTT-3.8.3-4]
+    const form: Form = isTopicName(place.filter) ? 'value' : 'topic-message'
+    if (form === 'topic-message' && accept !== null && accept !== CBOR) throw new Failure('not-acceptable')
+    const message = form === 'value' && place.group === null ? this.#visible(session, name) : undefined
+    if (message !== undefined) checkAccept(accept, message)
+    const { observation, isNew } = this.#parts.observations.register({ peer, token, name, form, accept }, session, {
+      qos: options.qos ?? (confirmable ? 1 : 0),
+      noLocal: options.noLocal,
+    })
+    const withRetained = place.group === null && wantsRetained(options, isNew)
+    this.#beginAfterAnswer(observation, withRetained && form === 'topic-message')
+    const sequence = observe(observation.firstSequence())
+    const own = options.noLocal && message?.publisher?.session === session.publishesAs // [MQTT-3.8.3-3]
+    if (message === undefined || !withRetained || own) return { code: CODE.Content, options: [sequence] }
+    const secondsLeft = message.secondsLeft(this.#parts.clock.now())
+    return {
+      code: CODE.Content,
+      options: [
+        { number: OPTION.ETag, value: etagOf(message) },
+        sequence,
+        ...describingOptions(contentFormatIn(message, form), secondsLeft),
+      ],
+      payload: payloadOf(message, form),
+    }
+  }
+
+  /** The retained message, if the observer may have it: where it may only not receive this one, it can still observe. */
+  #visible({ rights }: CoapSession, topic: string): Message | undefined {
+    for (const action of ['subscribe', 'receive'] as const)
+      if (!rights.decide({ action, target: topic, qos: 0, ...(action === 'receive' && { retain: true }) }).permit)
+        return undefined
+    return this.#parts.bus.retained.get(topic)
+  }
+
+  /** What this turn of the event loop answers has left before the next begins. */
+  #beginAfterAnswer(observation: Observation, withRetained: boolean): void {
+    setImmediate(() => this.#parts.observations.begin(observation, withRetained))
+  }
+}
+
+const wantsRetained = ({ retainHandling }: TopicOptions, isNew: boolean): boolean =>
+  retainHandling === 0 || (retainHandling === 1 && isNew)
+
+function checkAccept(accept: number | null, message: Message): void {
+  if (accept !== null && contentFormatIn(message, 'value') !== accept) throw new Failure('not-acceptable')
+}
+
+/** RFC 7252 5.9.2.9 */
+const tooLarge = (most: number): Response => ({
+  code: CODE.RequestEntityTooLarge,
+  options: [uint(OPTION.Size1, most)],
+})
