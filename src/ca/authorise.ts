@@ -16,6 +16,8 @@ export interface IssueOrder {
   /** Seconds; default: the device profile's. */
   readonly lifetime?: number | undefined
   readonly label?: string | undefined
+  /** The credential in whose place the owner asks for this one. */
+  readonly renews?: string | undefined
   /** Default `operator`. */
   readonly right?: IssueRight | undefined
 }

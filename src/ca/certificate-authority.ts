@@ -5,6 +5,7 @@ import type { Audit } from '../audit/audit.ts'
 import type { Actor } from '../audit/events.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
+import { plannedEnd } from '../registry/credentials.ts'
 import type { PreparedPart } from '../registry/draft.ts'
 import type { CertificateCredential } from '../registry/records.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -174,9 +175,10 @@ export class CertificateAuthority {
   }
 
   /** Seconds for which this certificate was made, as the profile allows them now: what its successor asks for. */
-  lifetimeOf({ notBefore, expiresAt }: CertificateCredential): number {
+  lifetimeOf(certificate: CertificateCredential): number {
     const { backdate, lifetime } = this.#options.profiles.device
-    const seconds = Math.round(((expiresAt ?? notBefore) - notBefore) / 1000) - backdate
+    const { notBefore } = certificate
+    const seconds = Math.round(((plannedEnd(certificate) ?? notBefore) - notBefore) / 1000) - backdate
     return Math.min(Math.max(seconds, lifetime.minimum), lifetime.maximum)
   }
 
@@ -222,7 +224,7 @@ export class CertificateAuthority {
 
   /** One batch: serial, credential and what belongs with them. A certificate that is not recorded was never issued. */
   async #record(
-    { owner, label }: Omit<IssueOrder, 'csr'>,
+    { owner, label, renews }: Omit<IssueOrder, 'csr'>,
     plan: CertificatePlan,
     certificate: Certificate,
     actor: Actor,
@@ -237,7 +239,16 @@ export class CertificateAuthority {
         const parts = within()
         const prepared = registry.prepareCertificate(
           owner,
-          { fingerprint, serial, issuer: this.id, subject: `CN=${owner}`, notBefore, expiresAt: notAfter, label },
+          {
+            fingerprint,
+            serial,
+            issuer: this.id,
+            subject: `CN=${owner}`,
+            notBefore,
+            expiresAt: notAfter,
+            label,
+            renews,
+          },
           actor,
           parts,
         )

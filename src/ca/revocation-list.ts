@@ -1,5 +1,6 @@
 import type { Clock } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
+import { plannedEnd } from '../registry/credentials.ts'
 import type { CredentialRecord } from '../registry/records.ts'
 import { credentialAt, PREFIX } from '../registry/slots.ts'
 import { Conflict, type Store } from '../store/store.ts'
@@ -62,12 +63,12 @@ export class RevokedCertificates {
 
   #note(credential: CredentialRecord): void {
     if (credential.kind !== 'x509' || credential.status !== 'revoked') return
-    const { id, issuer, serial, revokedAt, revocationReason, expiresAt } = credential
+    const { id, issuer, serial, revokedAt, revocationReason } = credential
     const listed = this.#listed.get(issuer) ?? new Map<string, Listed>()
     this.#listed.set(issuer, listed)
     if (listed.has(id)) return
     const entry = encodeEntry({ serial, revokedAt: revokedAt ?? credential.createdAt, reason: revocationReason })
-    listed.set(id, { entry, expiresAt: expiresAt ?? Number.POSITIVE_INFINITY })
+    listed.set(id, { entry, expiresAt: plannedEnd(credential) ?? Number.POSITIVE_INFINITY })
     this.#versions.set(issuer, this.version(issuer) + 1)
   }
 }

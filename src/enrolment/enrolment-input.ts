@@ -19,6 +19,13 @@ export interface EnrolmentLimits {
   readonly pageSize: number
   /** How often a batch is tried when others change the same token. */
   readonly attempts: number
+  /** Seconds during which a credential still works after its device has renewed it in session. */
+  readonly renewalOverlap: number
+  /** Renewals that one device may ask for in a row, and then in a minute. */
+  readonly renewalBurst: number
+  readonly renewalsPerMinute: number
+  /** Devices whose renewals are counted at a time. */
+  readonly renewalsRemembered: number
 }
 
 export const ENROLMENT_LIMITS: EnrolmentLimits = {
@@ -28,6 +35,10 @@ export const ENROLMENT_LIMITS: EnrolmentLimits = {
   retention: 7 * 86_400,
   pageSize: 1000,
   attempts: 8,
+  renewalOverlap: 86_400,
+  renewalBurst: 6,
+  renewalsPerMinute: 12,
+  renewalsRemembered: 10_000,
 }
 
 export interface EnrolmentInput {

@@ -67,15 +67,15 @@ export function issueCredential(
   switch (request.kind) {
     case 'secret': {
       const { audience } = request
-      return commit(owner, registry, within, parts =>
+      return commitWith(owner, registry, within, parts =>
         registry.prepareSecret(owner, { audience, label, lifetime }, actor, parts),
       )
     }
     case 'psk':
-      return commit(owner, registry, within, parts => registry.preparePsk(owner, { label, lifetime }, actor, parts))
+      return commitWith(owner, registry, within, parts => registry.preparePsk(owner, { label, lifetime }, actor, parts))
     case 'jwt-key': {
       const { jwk } = request
-      return commit(owner, registry, within, parts =>
+      return commitWith(owner, registry, within, parts =>
         registry.prepareJwtKey(owner, { jwk, label, lifetime }, actor, parts),
       )
     }
@@ -89,7 +89,7 @@ export function issueCredential(
 }
 
 /** Nothing waits between the parts and their batch, so in this process nobody comes between. */
-async function commit<T extends PreparedPart>(
+export async function commitWith<T extends PreparedPart>(
   owner: string,
   registry: Registry,
   within: PartsWithin,

@@ -31,14 +31,20 @@ export function revoked<R extends CredentialRecord>(credential: R, reason: strin
 
 /** `end`: ms since the epoch. The end of a credential never moves away. */
 export function endingBy<R extends CredentialRecord>(credential: R, end: number): R {
-  return { ...credential, expiresAt: Math.min(credential.expiresAt ?? end, end) }
+  return { ...credential, expiresAt: Math.min(credential.expiresAt ?? end, end), plannedEnd: plannedEnd(credential) }
+}
+
+/** The end that it was made with (ms since the epoch; null: none), however near it has been moved since. */
+export function plannedEnd(credential: CredentialRecord): number | null {
+  return credential.plannedEnd === undefined ? credential.expiresAt : credential.plannedEnd
 }
 
 /** When the record itself may go (ms since the epoch); undefined: never. A revoked certificate stays until it expires. */
 export function historyEnd(credential: CredentialRecord, limits: RegistryLimits): number | undefined {
-  const { expiresAt, revokedAt } = credential
+  const { kind, expiresAt, revokedAt } = credential
   if (expiresAt === null && revokedAt === null) return undefined
-  return Math.ceil(Math.max(expiresAt ?? 0, revokedAt ?? 0)) + limits.history * 1_000
+  const certificateEnd = kind === 'x509' ? plannedEnd(credential) : null
+  return Math.ceil(Math.max(expiresAt ?? 0, revokedAt ?? 0, certificateEnd ?? 0)) + limits.history * 1_000
 }
 
 /** The index entry by which the door finds it; null while there is none. */
@@ -74,8 +80,9 @@ export function addCredential(draft: Draft, credential: CredentialRecord, by: Ci
   draft.write(ownerAt(credential.owner), { ...entry, credentials })
   indexCredential(draft, credential, by.limits)
   writeCredential(draft, credential, by.limits)
-  const { kind, owner, label, expiresAt, status } = credential
-  audited(draft, 'credential.issued', credential.id, by, { owner, kind, label, status, expiresAt })
+  const { kind, owner, label, expiresAt, status, renews } = credential
+  const detail = { owner, kind, label, status, expiresAt, ...(renews !== undefined && { renews }) }
+  audited(draft, 'credential.issued', credential.id, by, detail)
   draft.changes.push({ kind: 'credential', id: credential.id, owner, what: 'issued' })
 }
 
@@ -116,7 +123,8 @@ export function revokeAll(draft: Draft, owner: string, reason: string, by: Circu
   return live.length
 }
 
-function writeRevocation(draft: Draft, credential: CredentialRecord, reason: string, by: Circumstances) {
+/** `reason`: already checked. */
+export function writeRevocation(draft: Draft, credential: CredentialRecord, reason: string, by: Circumstances) {
   const record = revoked(credential, reason, by.now)
   const { id, owner } = record
   const entry = draft.read(ownerAt(owner))

@@ -13,6 +13,7 @@ import {
   endOfLife,
   holderOf,
   indexCredential,
+  plannedEnd,
   whyUnusable,
   writeCredential,
 } from './credentials.ts'
@@ -215,13 +216,18 @@ function overlapEnd(input: RotationInput, by: Circumstances): number {
 /** Seconds. */
 function sameLifetime(old: CredentialRecord, input: RotationInput): number | null {
   if (input.lifetime !== undefined) return input.lifetime
-  return old.expiresAt === null ? null : (old.expiresAt - old.notBefore) / 1_000
+  const end = plannedEnd(old)
+  return end === null ? null : (end - old.notBefore) / 1_000
 }
 
 function newBase(
   draft: Draft,
   owner: string,
-  input: { readonly label?: string | undefined; readonly lifetime?: number | null | undefined },
+  input: {
+    readonly label?: string | undefined
+    readonly lifetime?: number | null | undefined
+    readonly renews?: string | undefined
+  },
   by: Circumstances,
   makers: Makers,
 ) {
@@ -240,6 +246,7 @@ function newBase(
     createdAt: by.now,
     revokedAt: null,
     revocationReason: null,
+    ...(input.renews !== undefined && { renews: input.renews }),
   } as const
 }
 

@@ -74,6 +74,10 @@ interface CredentialBase {
   readonly createdAt: number
   readonly revokedAt: number | null
   readonly revocationReason: string | null
+  /** The credential in whose place its device asked for this one. */
+  readonly renews?: string
+  /** The end that it was made with, once `expiresAt` has been moved nearer. */
+  readonly plannedEnd?: number | null
 }
 
 export interface CertificateCredential extends CredentialBase {
@@ -167,6 +171,8 @@ export interface DeviceTypeInput {
 }
 
 interface CredentialOptions {
+  /** The credential in whose place the device itself asks for this one. */
+  readonly renews?: string | undefined
   /** Seconds; null or absent: it does not end by itself. */
   readonly lifetime?: number | null | undefined
   readonly label?: string | undefined
@@ -201,6 +207,7 @@ export interface CertificateInput {
   readonly notBefore: number
   readonly expiresAt: number
   readonly label?: string | undefined
+  readonly renews?: string | undefined
 }
 
 export interface RotationInput {

@@ -18,6 +18,7 @@ import * as listings from './listings.ts'
 import { Lookups } from './lookups.ts'
 import type { Circumstances } from './owners.ts'
 import type * as records from './records.ts'
+import { type SuccessionInput, succeed } from './succession.ts'
 
 export interface RegistryOptions {
   readonly store: Store
@@ -233,6 +234,11 @@ export class Registry {
     return this.#prepare(actor, within, (draft, by) => ({
       credential: issuing.addJwtKey(draft, owner, input, by, this.#options),
     }))
+  }
+
+  /** Goes before the part that makes the successor of credential `id`, with `renews: id`. */
+  prepareSuccession(id: string, input: SuccessionInput, actor: Actor) {
+    return this.#prepare(actor, [], (draft, by) => ({ old: succeed(draft, id, input, by) }))
   }
 
   /** Several prepared parts as one batch, then their changes. `conflict` when something they rest on has changed. */
