@@ -12,8 +12,11 @@ import { CertificateAuthority } from './ca/certificate-authority.ts'
 import { loadProfiles } from './ca/profiles.ts'
 import { type Configuration, type ConfigurationInput, dataPath, parseConfiguration } from './config.ts'
 import { EnrolmentDesk } from './enrolment/enrolment-desk.ts'
+import { Renewal } from './enrolment/renewal.ts'
+import { RenewalTopic } from './enrolment/renewal-topic.ts'
 import { buildHttp } from './http/app.ts'
 import { Metrics } from './http/metrics.ts'
+import { issuedView } from './http/views/enrolment-view.ts'
 import { type Change, ChangeFeed } from './model/change.ts'
 import type { Clock, Random } from './model/clock.ts'
 import type { Log } from './model/log.ts'
@@ -192,6 +195,9 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
   const bus = new Bus({ store, access, changes, clock, meter, log, limits, durability: configuration.durability })
   opened.add(() => bus.close())
   await bus.load()
+  const isInUse = (id: string) => access.sessions.list().some(({ principal }) => principal.credential?.id === id)
+  const renewer = new Renewal({ registry, ca, clock, isInUse, limits: limits.enrolment })
+  bus.serve(new RenewalTopic({ renewal: renewer, view: issuedView, meter, log }))
   const mqtt = await MqttServer.open({
     bus,
     access,
