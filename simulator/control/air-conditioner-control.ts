@@ -3,8 +3,9 @@
 import { AIR_CONDITIONER_TIMES, type AirConditionerTimes, type Command, type Mode, type State } from './orders.ts'
 
 /**
- * Obeys the newest command, as far as the compressor allows, and answers every command with its true state. An answer with
- * the id of the command and another mode says: heard, but not yet. `mode` belongs on the unit after every call.
+ * Obeys the newest command, as far as the compressor allows, and answers with its true state: at once, or with the next tick
+ * when there is something to switch. An answer with the id of the command and another mode says: heard, but not yet. `mode`
+ * belongs on the unit after every call.
  */
 export class AirConditionerControl {
   readonly #times: AirConditionerTimes
@@ -12,6 +13,7 @@ export class AirConditionerControl {
   #since = Number.NEGATIVE_INFINITY
   #ordered: State = { mode: 'off', id: 0 }
   #heardAt = Number.NEGATIVE_INFINITY
+  #answerDue = false
 
   constructor(times: Partial<AirConditionerTimes> = {}) {
     this.#times = { ...AIR_CONDITIONER_TIMES, ...times }
@@ -33,15 +35,18 @@ export class AirConditionerControl {
     if (!repeated && command.id <= known.id) return [this.state]
     this.#ordered = { mode: command.mode, id: command.id }
     this.#heardAt = at
-    this.#settle(at)
-    return [this.state]
+    // Commands that waited out an outage come in a burst: only the last of them may switch the compressor.
+    this.#answerDue = command.mode !== this.#mode
+    return this.#answerDue ? [] : [this.state]
   }
 
-  /** At least every 20 simulated seconds: what has to happen without being told. Empty when nothing changed. */
+  /** At least every 20 simulated seconds: switches what is to be switched. Empty when there is nothing to tell. */
   tick(at: number): State[] {
     const before = this.#mode
     this.#settle(at)
-    return this.#mode === before ? [] : [this.state]
+    if (this.#mode === before && !this.#answerDue) return []
+    this.#answerDue = false
+    return [this.state]
   }
 
   #settle(at: number): void {

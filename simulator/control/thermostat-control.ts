@@ -25,8 +25,12 @@ export class ThermostatControl {
   /** What the air conditioner says it does, and since when we know. */
   #actual: Mode | undefined
   #actualSince = Number.NEGATIVE_INFINITY
+  /** When it reported for the first time. */
+  #heardSince = Number.NEGATIVE_INFINITY
   /** It knows the order and does otherwise. */
   #contradicted = false
+  /** Nobody could hear us. */
+  #mute = false
 
   constructor(options: ThermostatOptions) {
     this.#setpoint = options.setpoint
@@ -42,18 +46,26 @@ export class ThermostatControl {
     return this.#alerting
   }
 
-  /** A measurement, at least every 30 simulated seconds: timeouts are noticed here as well. */
-  measured(at: number, celsius: number): Order[] {
+  /**
+   * A measurement, at least every 30 simulated seconds: timeouts are noticed here as well. `linked` false: nobody would hear
+   * an order, so there is none, and silence says nothing about the air conditioner; the order in force follows later.
+   */
+  measured(at: number, celsius: number, linked = true): Order[] {
+    const back = linked && this.#mute
+    this.#mute = !linked
+    if (!linked) return []
+    if (back) this.#silences = 0
     const wanted = this.#wanted(celsius)
     const order = this.#order
     if (!order) return [this.#issue(at, wanted)]
     if (wanted !== order.mode && this.#maySwitch(at, wanted)) return [this.#issue(at, wanted)]
     if (this.#contradicted && this.#maySwitch(at, order.mode)) return [this.#issue(at, order.mode)]
-    return this.#remind(at, order)
+    return back ? [this.#send(at, order)] : this.#remind(at, order)
   }
 
   /** A state that the air conditioner reports, live or retained. */
   confirmed(at: number, state: State): Order[] {
+    if (this.#actual === undefined) this.#heardSince = at
     if (state.mode !== this.#actual) {
       // What an air conditioner did before we listened is its own to protect; one that runs may have just begun.
       if (this.#actual !== undefined || state.mode === 'cool') this.#actualSince = at
@@ -66,8 +78,10 @@ export class ThermostatControl {
     this.#awaiting = false
     this.#silences = 0
     this.#contradicted = state.mode !== order.mode
-    if (this.#contradicted) return this.#maySwitch(at, order.mode) ? [this.#issue(at, order.mode)] : []
-    return this.#clear(order)
+    if (!this.#contradicted) return this.#clear(order)
+    // It may be resting since before we listened; it then obeys by itself.
+    this.#actualSince = Math.max(this.#actualSince, this.#heardSince)
+    return this.#maySwitch(at, order.mode) ? [this.#issue(at, order.mode)] : []
   }
 
   /** Somebody commanded with a higher id: another, or ourselves before a restart. */

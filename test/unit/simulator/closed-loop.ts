@@ -28,6 +28,8 @@ export interface LoopOptions {
   /** False: a quiet run without outages and faults. */
   readonly trouble?: boolean
   readonly excess?: number
+  /** Messages that met an outage come when it is over, all at once. Default: they are lost. */
+  readonly kept?: boolean
 }
 
 export interface RoomResult {
@@ -162,16 +164,15 @@ class Loop {
     return at >= (this.#options.run * this.#options.speed) / 4
   }
 
-  /** Lost when its receiver or everything is out at the time of arrival. */
+  /** Lost or kept when its receiver or everything is out at the time of sending or of arrival. */
   post(plan: RoomPlan, to: 'thermostat' | 'unit', deliver: (at: number) => void): void {
-    if (this.#out(plan, to)) return
-    const at = this.world.seconds + this.#delays.between(DELAY.low, DELAY.high) * this.#options.speed
-    this.#letters.push({
-      at,
-      deliver: when => {
-        if (!this.#out(plan, to)) deliver(when)
-      },
-    })
+    const arrive = (when: number) => {
+      if (!this.#out(plan, to)) deliver(when)
+      else if (this.#options.kept && !this.#deaf(plan, to)) this.#letters.push({ at: when + 1, deliver: arrive })
+    }
+    const delay = this.#delays.between(DELAY.low, DELAY.high) * this.#options.speed
+    if (!this.#out(plan, to) || this.#options.kept)
+      this.#letters.push({ at: this.world.seconds + delay, deliver: arrive })
   }
 
   run(): RoomResult[] {
@@ -210,7 +211,13 @@ class Loop {
     const share = this.world.seconds / (run * speed)
     if (share >= 0.65 && share < 0.65 + 5 / run) return true
     if (who === 'thermostat') return this.#thermostatGone(plan)
-    return this.world.faults.some(({ room, from, to }) => room === plan.name && share >= from && share < to)
+    return this.#deaf(plan, who)
+  }
+
+  #deaf(plan: RoomPlan, who: 'thermostat' | 'unit'): boolean {
+    const share = this.world.seconds / (this.#options.run * this.#options.speed)
+    const { faults } = this.world
+    return who === 'unit' && faults.some(({ room, from, to }) => room === plan.name && share >= from && share < to)
   }
 
   #thermostatGone(plan: RoomPlan): boolean {

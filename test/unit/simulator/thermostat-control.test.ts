@@ -89,6 +89,21 @@ describe('insists', () => {
     expect(control.measured(90, COLD)).toEqual([command('off', 2), { kind: 'alert', what: 'ac-not-confirmed', id: 2 }])
   })
 
+  test('without a link it says nothing and blames nobody; then the order in force comes first', () => {
+    const control = cooling()
+    for (let at = 30; at <= 600; at += 30) expect(control.measured(at, RIGHT, false)).toEqual([])
+    expect(control.measured(610, RIGHT)).toEqual([command('cool', 1)])
+    expect(control.measured(650, RIGHT)).toEqual([command('cool', 1)])
+    expect(control.alerting).toBe(false)
+    expect(control.measured(690, RIGHT).at(-1)).toEqual({ kind: 'alert', what: 'ac-not-confirmed', id: 1 })
+  })
+
+  test('what was decided without a link is ordered once there is one', () => {
+    const control = cooling()
+    expect(control.measured(300, COLD, false)).toEqual([])
+    expect(control.measured(310, COLD)).toEqual([command('off', 2)])
+  })
+
   test('a report of an older command confirms nothing', () => {
     const control = cooling()
     control.measured(200, COLD)
@@ -131,6 +146,15 @@ describe('after a restart', () => {
     const early = thermostat()
     expect(early.confirmed(0, { mode: 'off', id: 17 })).toEqual([])
     expect(early.measured(1, WARM)).toEqual([command('cool', 18)])
+  })
+
+  test('a unit that rests since before is left to rest', () => {
+    const control = thermostat()
+    control.confirmed(0, { mode: 'off', id: 17 })
+    expect(control.measured(1, WARM)).toEqual([command('cool', 18)])
+    expect(control.confirmed(2, { mode: 'off', id: 18 })).toEqual([])
+    expect(control.measured(10, WARM)).toEqual([])
+    expect(control.measured(180, WARM)).toEqual([command('cool', 19)])
   })
 
   test('a unit found cooling goes on between the limits, and runs its minimum time', () => {
