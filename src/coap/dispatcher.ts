@@ -31,10 +31,12 @@ export interface DispatcherParts {
 /** No answer: the message is to be rejected (RFC 7252 4.3). */
 export const REJECTED: Response = { code: CODE.Empty }
 
-/** What is read here or by resources. The critical ones among the others, If-Match and If-None-Match too, get 4.02. */
+/** What is read here or by resources. The critical ones among the others get 4.02. */
 const UNDERSTOOD: ReadonlySet<number> = new Set([
+  OPTION.IfMatch,
   OPTION.UriHost,
   OPTION.ETag,
+  OPTION.IfNoneMatch,
   OPTION.Observe,
   OPTION.UriPort,
   OPTION.UriPath,

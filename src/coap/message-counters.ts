@@ -16,12 +16,12 @@ export type DropReason =
   | 'busy'
   /** The queue to the peer was full. */
   | 'queue'
+  /** A notification longer than a datagram may be. */
+  | 'size'
   /** The peer never acknowledged. */
   | 'timeout'
   /** The network takes nothing, or refuses the datagram. */
   | 'network'
-  /** The peer has not proved its address, and has been sent thrice what it sent. */
-  | 'unproved'
 
 const METHODS: readonly string[] = ['other', 'GET', 'POST', 'PUT', 'DELETE', 'FETCH', 'PATCH', 'iPATCH']
 

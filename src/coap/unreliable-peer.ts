@@ -110,6 +110,11 @@ export class UnreliablePeer implements Asker, Listed {
     if (this.#isGone) return
     this.#context.peers.used(this, this.#context.clock.now())
     const response = asNotified(notification, this.#context.dispatcher.largestBlock)
+    if (response.payload !== undefined && response.payload.length > this.#context.limits.messageBytes) {
+      this.#context.counters.dropped('size')
+      notification.onFate('dropped')
+      return
+    }
     if (notification.confirmable) {
       this.#confirmables().notify({
         token: notification.token.toString('latin1'),
