@@ -1,9 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { makeKeyAndRequest } from '../../src/cli/key-and-request.ts'
 import { startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { isAdmitted } from '../fixtures/clients.ts'
+import { pskOptions } from '../fixtures/psk-options.ts'
 import { latchkey } from '../unit/cli/run-command.ts'
 
 let broker: TestBroker
@@ -73,6 +75,59 @@ test('the request of a key that exists', async () => {
   expect((await readdir(join(out, 'k'))).sort()).toEqual(['ca.crt', 'device.crt'])
   const cert = await readFile(join(out, 'k', 'device.crt'), 'utf8')
   expect(await isAdmitted(broker, 't4', { cert, key: privateKey })).toBe(true)
+})
+
+test('a secret, and a pre-shared key with a life of its own', async () => {
+  const secretFolder = join(out, 'secret')
+  const given = await token('--kind', 'secret', '--kind', 'psk')
+  const done = await redeem('--token', given, '--device', 'c1', '--kind', 'secret', '--out', secretFolder)
+  expect(done).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('enrolled c1 (thermostat) without end') })
+  expect(done.stderr).toContain(`-u c1 -P "$(cat ${secretFolder}/device.secret)"`)
+  expect(await readdir(secretFolder)).toEqual(['device.secret'])
+  const password = (await readFile(join(secretFolder, 'device.secret'), 'utf8')).trim()
+  expect(await isAdmitted(broker, 'c1', { username: 'c1', password })).toBe(true)
+
+  const pskFolder = join(out, 'psk')
+  const words = ['--token', await token('--kind', 'psk', '--lifetime', '30s'), '--kind', 'psk', '--device', 'c2']
+  const { stdout } = await redeem(...words, '--out', pskFolder, '--json')
+  const { credential } = JSON.parse(stdout)
+  expect(Date.parse(credential.expiresAt) - Date.parse(credential.createdAt)).toBe(30_000)
+  expect(stdout).not.toMatch(/[0-9a-f]{64}/)
+  const [identity = '', key = ''] = (await readFile(join(pskFolder, 'device.psk'), 'utf8')).trim().split(':')
+  expect(await isAdmitted(broker, 'c2', pskOptions({ identity, key }))).toBe(true)
+})
+
+test('a key for JWTs, made here or made before', async () => {
+  const folder = join(out, 'jwt')
+  const made = await redeem(
+    '--token',
+    await token('--kind', 'jwt-key'),
+    '--device',
+    'c3',
+    '--kind',
+    'jwt-key',
+    '--out',
+    folder,
+  )
+  expect(made.stderr).toContain(`latchkey token sign --device c3 --key ${folder}/device.key`)
+  const signed = await latchkey(['token', 'sign', '--device', 'c3', '--key', join(folder, 'device.key')])
+  expect(await isAdmitted(broker, 'c3', { username: 'c3', password: signed.stdout.trim() })).toBe(true)
+
+  const { publicKey } = generateKeyPairSync('ed25519')
+  await writeFile(join(out, 'c4.pem'), publicKey.export({ type: 'spki', format: 'pem' }))
+  const words = ['--token', await token('--kind', 'jwt-key'), '--device', 'c4', '--kind', 'jwt-key', '--json']
+  const { stdout } = await redeem(...words, '--public-key', join(out, 'c4.pem'), '--out', folder)
+  expect(JSON.parse(stdout)).toMatchObject({ credential: { owner: 'c4', algorithm: 'EdDSA' }, files: {} })
+})
+
+test('a kind that the token does not give is refused, and leaves no file', async () => {
+  const given = await token('--kind', 'psk')
+  const refused = await redeem('--token', given, '--device', 'c5', '--kind', 'secret', '--out', join(out, 'a'))
+  expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
+  expect(await readdir(join(out, 'a'))).toEqual([])
+  expect(await redeem('--token', given, '--device', 'c5', '--kind', 'psk', '--out', join(out, 'a'))).toMatchObject({
+    exitCode: 0,
+  })
 })
 
 test('a token that was revoked opens nothing', async () => {

@@ -1,19 +1,19 @@
+import type { EnrolmentKind } from '../../client/client.ts'
 import { collect } from '../collect.ts'
 import { type Call, confirmed, DECLINED, type NounRow, type Outcome, YES } from '../command.ts'
 import { formatDuration } from '../duration.ts'
-import { readText } from '../input-files.ts'
-import { makeKeyAndRequest } from '../key-and-request.ts'
 import { Misuse } from '../misuse.ts'
-import { inFolder, withOutput } from '../output-files.ts'
-import { certificateFiles } from '../pem.ts'
+import type { Options } from '../options.ts'
+import { withOutput } from '../output-files.ts'
 import { counted, table } from '../present.ts'
 import { given, ownerFields } from './owner-options.ts'
+import { ENROLMENT_KINDS, REDEEM_OPTIONS, redeem } from './redeem-enrolment.ts'
 
 const DEFAULT_TTL = 3600
 
 export const enrolment: NounRow = {
   noun: 'enrolment',
-  summary: 'Enrolment: one-time tokens by which devices get their first certificate',
+  summary: 'Enrolment: one-time tokens by which devices get their first credential',
   commands: [
     {
       name: 'create',
@@ -26,11 +26,21 @@ export const enrolment: NounRow = {
         { flags: '--uses <count>', text: 'devices it may enrol (default 1)' },
         { flags: '--attribute <name=value>', text: 'attribute of what is enrolled', repeat: true },
         { flags: '--group <name>', text: 'group of what is enrolled', repeat: true },
+        {
+          flags: '--kind <kind>',
+          text: `what the device may become: ${ENROLMENT_KINDS.join(', ')} (default x509)`,
+          repeat: true,
+        },
+        {
+          flags: '--lifetime <duration>',
+          text: 'how long its credentials work (default: certificates 90d, others no end)',
+        },
         { flags: '--out <file>', text: 'write the token to a new file, readable by you alone' },
       ],
       examples: [
         ['latchkey enrolment create --type thermostat --ttl 1h', 'one thermostat within the hour'],
         ['latchkey enrolment create --type thermostat --device t7 --attribute room=attic', 'only t7, in the attic'],
+        ['latchkey enrolment create --type thermostat --kind psk --kind secret', 'for what has no certificates'],
       ],
       run: create,
     },
@@ -49,6 +59,7 @@ export const enrolment: NounRow = {
               { title: 'id', value: found => found.id },
               { title: 'type', value: found => found.type },
               { title: 'device', value: found => found.device },
+              { title: 'kinds', value: found => found.kinds },
               { title: 'status', value: found => found.status },
               { title: 'used', value: found => `${found.devices.length} of ${found.uses}` },
               { title: 'attributes', value: found => found.attributes },
@@ -78,21 +89,19 @@ export const enrolment: NounRow = {
     },
     {
       name: 'redeem',
-      summary: 'On the device: turn a token into a key and a certificate, exactly once',
+      summary: 'On the device: turn a token into a certificate, secret or key, exactly once',
       reach: 'anyone',
-      options: [
-        { flags: '--token <token>', text: 'the enrolment token (or --token-file)' },
-        { flags: '--token-file <file>', text: 'file that holds it; - reads standard input' },
-        { flags: '--device <id>', text: 'the id to ask for, where the token leaves that open' },
-        { flags: '--csr <file>', text: 'send this PKCS #10 request instead of making a key' },
-        { flags: '--out <folder>', text: 'where device.key, device.crt and ca.crt go' },
-      ],
+      options: REDEEM_OPTIONS,
       examples: [
         [
           'latchkey enrolment redeem --token lk_enrolment_... --device t7 --url https://hub:8443 --ca ca.crt --out keys/',
           'from the device itself: the key is made there and never leaves it',
         ],
         ['latchkey enrolment redeem --token-file token --csr t7.csr --out keys/', 'with a key that exists already'],
+        [
+          'latchkey enrolment redeem --token-file token --kind psk --out keys/',
+          'a pre-shared key, where the token gives one',
+        ],
       ],
       run: redeem,
     },
@@ -104,6 +113,8 @@ async function create(call: Call): Promise<Outcome> {
   const type = options.needed('type', 'the device type; `latchkey device types` lists them')
   const ttl = options.duration('ttl') ?? DEFAULT_TTL
   const uses = options.count('uses')
+  const kinds = kindsOf(options)
+  const lifetime = options.duration('lifetime')
   const { attributes, groups } = ownerFields(options)
   const out = options.text('out')
   const client = await call.client()
@@ -113,14 +124,17 @@ async function create(call: Call): Promise<Outcome> {
       ttl,
       device: options.text('device'),
       ...(uses !== undefined && { uses }),
+      ...(kinds && { kinds }),
+      ...(lifetime !== undefined && { lifetime }),
       ...(attributes && { attributes: given(attributes) }),
       ...(groups && { groups }),
     })
     const { id, token, expiresAt } = created
     const lasts = `${id} works for ${formatDuration(ttl)} and ${counted(uses ?? 1, 'device')}`
+    const kind = kinds && kinds[0] !== 'x509' ? ` --kind ${kinds[0]}` : ''
     const next = [
       'latchkey ca root --out ca.crt, and bring it to the device',
-      `latchkey enrolment redeem --token ${out === undefined ? '<token>' : `"$(cat ${out})"`} --url <this broker> --ca ca.crt --out keys/`,
+      `latchkey enrolment redeem --token ${out === undefined ? '<token>' : `"$(cat ${out})"`}${kind} --url <this broker> --ca ca.crt --out keys/`,
     ]
     if (out === undefined) return { json: created, text: token, warnings: [`this token is shown once; ${lasts}`], next }
     const file = await output.write('token', `${token}\n`)
@@ -128,39 +142,10 @@ async function create(call: Call): Promise<Outcome> {
   })
 }
 
-async function redeem(call: Call): Promise<Outcome> {
-  const { options } = call
-  const token = await tokenOf(call)
-  const folder = options.needed('out', 'the folder for the key and the certificates')
-  const csrFile = options.text('csr')
-  const given = csrFile === undefined ? null : await readText(csrFile, '--csr')
-  const client = await call.client()
-  const names = { certificate: 'device.crt', root: 'ca.crt', ...(given === null && { privateKey: 'device.key' }) }
-  return withOutput(inFolder(folder, names), async output => {
-    const made = given === null ? await makeKeyAndRequest(options.text('device') ?? null) : null
-    const csr = given ?? made?.request ?? ''
-    const redeemed = await client.enrolments.redeem({ token, csr, device: options.text('device') })
-    const { certificate, root } = certificateFiles(redeemed.certificate, redeemed.chain)
-    const files: Record<string, string> = {
-      certificate: await output.write('certificate', certificate),
-      root: await output.write('root', root),
-    }
-    if (made) files.privateKey = await output.write('privateKey', made.privateKey)
-    const { device, credential } = redeemed
-    const key = files.privateKey ?? '<its key>'
-    return {
-      json: { device, credential, files },
-      text: `enrolled ${device.id} (${device.type}) until ${credential.expiresAt}: ${Object.values(files).join(', ')}`,
-      next: [
-        `mosquitto_pub -h <broker> -p 8883 -i ${device.id} --cafile ${files.root} --cert ${files.certificate} --key ${key} -t <topic> -m <message>`,
-      ],
-    }
+function kindsOf(options: Options): EnrolmentKind[] | undefined {
+  return options.list('kind')?.map(text => {
+    const kind = ENROLMENT_KINDS.find(each => each === text)
+    if (kind === undefined) throw new Misuse(`--kind ${text}: choose from ${ENROLMENT_KINDS.join(', ')}`)
+    return kind
   })
-}
-
-async function tokenOf({ options, terminal }: Call): Promise<string> {
-  const [token, file] = [options.text('token'), options.text('token-file')]
-  if ((token === undefined) === (file === undefined)) throw new Misuse('give the token with --token or --token-file')
-  if (token !== undefined) return token
-  return (file === '-' ? await terminal.readInput() : await readText(file ?? '', '--token-file')).trim()
 }

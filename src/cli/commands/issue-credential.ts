@@ -134,7 +134,7 @@ async function issueJwtKey(call: Call, base: { readonly owner: string }): Promis
 }
 
 /** The public half of what the file holds; a private key is refused, because it should not be here. */
-function publicJwk(text: string): Readonly<Record<string, unknown>> {
+export function publicJwk(text: string): Readonly<Record<string, unknown>> {
   if (text.includes('PRIVATE KEY') || /"d"\s*:/.test(text))
     throw new Misuse('--public-key holds a private key: it stays with the device. Give the public one')
   try {
