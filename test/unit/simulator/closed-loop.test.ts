@@ -12,8 +12,9 @@ const said = (seed: number, room: RoomResult) => `seed ${seed}, ${room.name}, be
 const LENGTHS: Omit<LoopOptions, 'seed'>[] = [10, 60, 120].flatMap(speed => [20, 60, 600].map(run => ({ speed, run })))
 /** What a broker and its clients keep for later comes in a burst. */
 const KEPT: Omit<LoopOptions, 'seed'> = { speed: 60, run: 60, kept: true }
+const AWARE: Omit<LoopOptions, 'seed'> = { speed: 60, run: 60, aware: true }
 
-test.each([...LENGTHS, KEPT])(
+test.each([...LENGTHS, KEPT, AWARE])(
   'with late messages, outages and deaf units rooms keep to their set points: %o',
   options => {
     for (const { seed, rooms } of runs(options)) {
@@ -50,6 +51,14 @@ test('a deaf air conditioner is noticed while it is deaf, and no alert outlives 
       )
       expect(kinds.at(-1) ?? 'cleared').toBe('cleared')
     }
+  }
+})
+
+test('thermostats that know when they have no link are alarmed by deaf units alone', () => {
+  for (const { seed, rooms } of runs(AWARE)) {
+    const deaf = new World({ seed, rooms: HOME.rooms }).faults.map(({ room }) => room)
+    const alarmed = rooms.filter(({ alerts }) => alerts.length > 0).map(({ name }) => name)
+    expect(alarmed.sort(), `seed ${seed}`).toEqual(deaf.sort())
   }
 })
 

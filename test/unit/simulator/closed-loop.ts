@@ -30,6 +30,8 @@ export interface LoopOptions {
   readonly excess?: number
   /** Messages that met an outage come when it is over, all at once. Default: they are lost. */
   readonly kept?: boolean
+  /** Thermostats know when they have no link. */
+  readonly aware?: boolean
 }
 
 export interface RoomResult {
@@ -85,7 +87,7 @@ class Chamber {
       this.#readings += 1
       if (this.#near(celsius)) this.#inMeasured += 1
     }
-    this.#speak(this.#thermostat.measured(at, celsius))
+    this.#speak(this.#thermostat.measured(at, celsius, this.#loop.linked(this.plan)))
   }
 
   look(at: number): void {
@@ -162,6 +164,10 @@ class Loop {
 
   late(at: number): boolean {
     return at >= (this.#options.run * this.#options.speed) / 4
+  }
+
+  linked(plan: RoomPlan): boolean {
+    return !this.#options.aware || !this.#out(plan, 'thermostat')
   }
 
   /** Lost or kept when its receiver or everything is out at the time of sending or of arrival. */
