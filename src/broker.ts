@@ -10,6 +10,7 @@ import { operatorKeyHash } from './auth/operator-key.ts'
 import { Bus } from './bus/bus.ts'
 import { CertificateAuthority } from './ca/certificate-authority.ts'
 import { loadProfiles } from './ca/profiles.ts'
+import { CoapServer } from './coap/server.ts'
 import { type Configuration, type ConfigurationInput, dataPath, parseConfiguration } from './config.ts'
 import { EnrolmentDesk } from './enrolment/enrolment-desk.ts'
 import { Renewal } from './enrolment/renewal.ts'
@@ -224,6 +225,18 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     },
   })
   opened.add(() => mqtt.close())
+  const coap = await CoapServer.open({
+    bus,
+    access,
+    authenticator,
+    clock,
+    random,
+    meter,
+    log,
+    limits: limits.coap,
+    recordSession: event => audit.record(event),
+  })
+  opened.add(() => coap.close())
 
   const serverNames = serverNamesOf(configuration)
   const material = async () => {
@@ -275,6 +288,8 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     const secure = name === 'mqtts' || name === 'wss'
     listeners[name] = await mqtt.listen(name, { host: settings.host, port: settings.port, ...(secure && { tls }) })
   }
+  const { coap: plainCoap } = configuration.listeners
+  if (plainCoap !== false) listeners.coap = await coap.listen('coap', { host: plainCoap.host, port: plainCoap.port })
   if (httpsPort) {
     await http.ready()
     await httpsPort.handOver(http.server)
