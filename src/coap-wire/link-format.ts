@@ -12,7 +12,7 @@ export function writeLinks(links: Iterable<Link>): string {
   return Array.from(links, writeLink).join(',')
 }
 
-export function writeLink({ target, attributes }: Link): string {
+function writeLink({ target, attributes }: Link): string {
   let text = `<${target}>`
   for (const [name, value] of attributes) {
     if (value === true) text += `;${name}`

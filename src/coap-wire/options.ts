@@ -1,5 +1,4 @@
 // Option numbers and what each may look like.
-import { isUtf8 } from 'node:buffer'
 import type { CoapOption } from './message.ts'
 
 /** RFC 7252 5.10, RFC 7641 2, RFC 7959 2.1 and 4, RFC 8613 2, RFC 8768 3, RFC 9175 2.2 and 3.2, RFC 7967 2. */
@@ -146,9 +145,4 @@ export function uintValue(n: number): Buffer {
   const value = Buffer.alloc(length)
   if (length > 0) value.writeUIntBE(n, 0, length)
   return value
-}
-
-/** A `string` (RFC 7252 3.2); null when it is ill-formed UTF-8. */
-export function textOf(value: Buffer): string | null {
-  return isUtf8(value) ? value.toString('utf8') : null
 }

@@ -6,7 +6,6 @@ import {
   optionOf,
   optionsOf,
   recogniseOptions,
-  textOf,
   uintOf,
   uintValue,
 } from '../../../src/coap-wire/options.ts'
@@ -156,15 +155,4 @@ describe('uint (RFC 7252 3.2)', () => {
   test.each([-1, 1.5, 4294967296, Number.NaN])('%d is none', n => {
     expect(() => uintValue(n)).toThrow(RangeError)
   })
-})
-
-test.each<[string, string, string | null]>([
-  ['text', 'e38193', '\u3053'],
-  ['nothing', '', ''],
-  ['a byte that is no UTF-8', 'ff', null],
-  ['a character cut short', 'e381', null],
-  ['a surrogate', 'eda080', null],
-  ['an overlong slash', 'c0af', null],
-])('%s as a string', (_, bytes, text) => {
-  expect(textOf(Buffer.from(bytes, 'hex'))).toBe(text)
 })
