@@ -26,7 +26,7 @@ export interface CoapLimits {
   readonly requestsPerSecond: number
   /** Requests at once. */
   readonly requestBurst: number
-  /** Requests beyond the bucket that are told so with 4.29; the rest is met with silence. */
+  /** Requests a second beyond that which are told so with 4.29; the rest is met with silence. */
   readonly refusals: number
 
   // --- all peers

@@ -2,32 +2,40 @@
 export interface BucketLimits {
   readonly requestsPerSecond: number
   readonly requestBurst: number
+  /** A second. */
   readonly refusals: number
 }
 
 export type Verdict = 'served' | 'refused' | 'ignored'
 
-/** A token bucket that goes below zero: there it refuses aloud, until that is used up as well. */
+/** A token bucket for what is served, and a second one for what is refused aloud. */
 export class TokenBucket {
-  #left: number
+  #served: number
+  #refused: number
   #at: number
 
+  /** `now` in milliseconds. */
   constructor(limits: BucketLimits, now: number) {
-    this.#left = limits.requestBurst
+    this.#served = limits.requestBurst
+    this.#refused = limits.refusals
     this.#at = now
   }
 
-  /** Takes a token. `now` in milliseconds. */
   take(limits: BucketLimits, now: number): Verdict {
     if (now !== this.#at) this.#refill(limits, now)
-    if (this.#left <= -limits.refusals) return 'ignored'
-    this.#left -= 1
-    return this.#left >= 0 ? 'served' : 'refused'
+    if (this.#served >= 1) {
+      this.#served -= 1
+      return 'served'
+    }
+    if (this.#refused < 1) return 'ignored'
+    this.#refused -= 1
+    return 'refused'
   }
 
-  #refill({ requestsPerSecond, requestBurst }: BucketLimits, now: number): void {
-    const gone = Math.max(0, now - this.#at)
+  #refill({ requestsPerSecond, requestBurst, refusals }: BucketLimits, now: number): void {
+    const seconds = Math.max(0, now - this.#at) / 1000
     this.#at = now
-    this.#left = Math.min(requestBurst, this.#left + (gone / 1000) * requestsPerSecond)
+    this.#served = Math.min(requestBurst, this.#served + seconds * requestsPerSecond)
+    this.#refused = Math.min(refusals, this.#refused + seconds * refusals)
   }
 }
