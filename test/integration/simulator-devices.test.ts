@@ -1,0 +1,144 @@
+// The devices of the demo's home against a real broker: each way to log in, for its whole life.
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { EnergyService, HomeDevice, Inhabitant } from '../../simulator/devices/home-device.ts'
+import { makeEnergyService } from '../../simulator/devices/make-home.ts'
+import { HOME } from '../../simulator/home-plan.ts'
+import { TestHome } from '../fixtures/home.ts'
+
+const PATIENCE = { timeout: 40_000, interval: 50 }
+/** Seconds: the shortest life of a certificate, and a shorter one for tokens. */
+const LIFETIME = { credential: 10, token: 6 }
+
+const rooms = HOME.rooms.map(({ name }) => name)
+
+/** What is retained or confirmed in a room, by the device that says it. */
+const reports = ({ id, type }: HomeDevice): string => {
+  const room = id.replace(/^(thermostat|ac)-/, '')
+  if (type === 'gateway') return 'home/kitchen/sensor/sensor-kitchen'
+  return type === 'thermostat' ? `home/${room}/temperature` : `home/${room}/ac/power`
+}
+
+/** The numbers that are missing between the first and the last; QoS 1 may repeat, but not leave out. */
+function gaps(seqs: readonly number[]): number[] {
+  const heard = new Set(seqs)
+  const [first, last] = [Math.min(...seqs), Math.max(...seqs)]
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index).filter(seq => !heard.has(seq))
+}
+
+describe('the home', { timeout: 90_000 }, () => {
+  let home: TestHome
+  let devices: HomeDevice[]
+  let energy: EnergyService
+  let inhabitants: Inhabitant[]
+  const named = (id: string) => devices.find(device => device.id === id) as HomeDevice
+  const goesOn = async (device: HomeDevice) => {
+    const before = Math.max(0, ...home.seqs(reports(device)))
+    await expect.poll(() => Math.max(0, ...home.seqs(reports(device))), PATIENCE).toBeGreaterThan(before)
+  }
+
+  beforeAll(async () => {
+    home = await TestHome.open()
+    devices = home.devices(LIFETIME.token)
+    const { address: broker, folder } = home
+    energy = makeEnergyService({ plan: HOME, broker, folder, lifetime: LIFETIME.token })
+    inhabitants = [...devices, energy]
+    const { secret } = await home.broker.secret('energy', 'token')
+    const tokens = await Promise.all(devices.map(device => home.token(device, LIFETIME.credential)))
+    await Promise.all([energy.start(secret), ...devices.map((device, index) => device.start(tokens[index] ?? ''))])
+  })
+  afterAll(async () => {
+    await Promise.all((inhabitants ?? []).map(one => one.stop()))
+    await home?.close()
+  })
+
+  test('everybody enrols with a one-time token and keeps what it got for itself', async () => {
+    for (const { id, counts } of inhabitants) {
+      const file = await stat(join(home.folder, 'devices', id, 'credential.json'))
+      expect(file.mode & 0o777, id).toBe(0o600)
+      expect(counts.connects, id).toBeGreaterThan(0)
+    }
+  })
+
+  test.each(rooms)('%s: measurements arrive, commands are confirmed, the meter is read', async room => {
+    await expect.poll(() => home.seqs(`home/${room}/temperature`).length, PATIENCE).toBeGreaterThan(3)
+    const ids = (what: string) =>
+      home.heard.filter(({ topic }) => topic === `home/${room}/ac/${what}`).map(({ message }) => message.id)
+    await expect.poll(() => ids('set').some(id => ids('state').includes(id)), PATIENCE).toBe(true)
+    await expect.poll(() => energy.readings.get(room) ?? 0, PATIENCE).toBeGreaterThan(0)
+  })
+
+  test('the gateway speaks for its sensors', async () => {
+    for (const { id, room } of HOME.gateway.sensors)
+      await expect.poll(() => home.seqs(`home/${room}/sensor/${id}`).length, PATIENCE).toBeGreaterThan(0)
+  })
+
+  test('everybody renews in time, and no message is lost by it', async () => {
+    await Promise.all(
+      inhabitants.map(one =>
+        expect.poll(() => one.counts.renewals, { ...PATIENCE, message: one.id }).toBeGreaterThan(1),
+      ),
+    )
+    for (const device of devices) {
+      await goesOn(device)
+      const topic = reports(device)
+      expect(gaps(home.seqs(topic)), topic).toEqual([])
+      expect(device.counts.denied, device.id).toBe(0)
+    }
+  })
+
+  test('a restart of the broker: everybody comes back, and what was acknowledged arrives', async () => {
+    const before = new Map(inhabitants.map(one => [one.id, one.counts.connects]))
+    const ended = inhabitants.map(one => new Promise(resolve => one.once('disconnected', resolve)))
+    await home.restart()
+    await Promise.all(ended)
+    for (const one of inhabitants)
+      await expect.poll(() => one.counts.connects, PATIENCE).toBeGreaterThan(before.get(one.id) ?? 0)
+    for (const device of devices) {
+      await goesOn(device)
+      const topic = reports(device)
+      const acknowledged = device.acknowledged.filter(one => one.topic === topic).map(({ seq }) => seq)
+      const missing = () => acknowledged.filter(seq => !home.seqs(topic).includes(seq))
+      await expect.poll(missing, { ...PATIENCE, message: topic }).toEqual([])
+    }
+  })
+
+  test.each(devicesOfEachKind())(
+    '%s is cut off when its credential is revoked, and comes back enrolled anew',
+    async id => {
+      const device = named(id)
+      const cut = new Promise<string>(resolve => device.once('disconnected', resolve))
+      await home.revoke(id)
+      expect(await cut).toMatch(/4\.01|0x87|0x98|ended/)
+      const { published } = device.counts
+      await device.enrolAgain(await home.token(device, LIFETIME.credential))
+      await expect.poll(() => device.counts.published, PATIENCE).toBeGreaterThan(published)
+      await goesOn(device)
+    },
+  )
+
+  test('a device that stops is gone, and one that starts again needs no token', async () => {
+    const device = named('ac-study')
+    await device.stop()
+    const { connects, published } = device.counts
+    await device.start('not-a-token')
+    await goesOn(device)
+    expect(device.counts.connects).toBe(connects + 1)
+    await expect.poll(() => device.counts.published, PATIENCE).toBeGreaterThan(published)
+  })
+})
+
+/** One of each kind of credential and protocol. */
+function devicesOfEachKind(): string[] {
+  return [
+    'thermostat-kitchen',
+    'thermostat-living-room',
+    'thermostat-bedroom',
+    'thermostat-study',
+    'thermostat-nursery',
+    'ac-bedroom',
+    'ac-nursery',
+    'gateway-hall',
+  ]
+}
