@@ -80,7 +80,7 @@ export class Peers {
   add(peer: Listed, proved: boolean): void {
     this.#strangers.put(peer)
     if (proved) this.proved(peer)
-    else if (this.#strangers.size > this.#bounds.strangers) this.#forgetOldest(this.#strangers)
+    if (this.#strangers.size > this.#bounds.strangers) this.#forgetOldest(this.#strangers)
   }
 
   /** It sent or was sent something. */

@@ -1,8 +1,6 @@
-import type { Fate } from './resource.ts'
+import type { Notification } from './resource.ts'
 
-interface Sent {
-  onFate(fate: Fate): void
-}
+type Sent = Pick<Notification, 'onFate'>
 
 /** The last non-confirmable notifications to a peer, so that a reset finds the one it means (RFC 7641 3.6). */
 export class SentNotifications {

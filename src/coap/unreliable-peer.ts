@@ -11,7 +11,7 @@ import type { Endpoint } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
 import type { Lane, Listed } from './peers.ts'
 import { type Exchange, RecentExchanges } from './recent-exchanges.ts'
-import type { Notification, Response } from './resource.ts'
+import type { Fate, Notification, Response } from './resource.ts'
 import { Retransmission } from './retransmission.ts'
 import { SentNotifications } from './sent-notifications.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -112,7 +112,7 @@ export class UnreliablePeer implements Asker, Listed {
     const response = asNotified(notification, this.#context.dispatcher.largestBlock)
     if (response.payload !== undefined && response.payload.length > this.#context.limits.messageBytes) {
       this.#context.counters.dropped('size')
-      notification.onFate('dropped')
+      this.#tell(notification, 'dropped')
       return
     }
     if (notification.confirmable) {
@@ -121,19 +121,19 @@ export class UnreliablePeer implements Asker, Listed {
         state: notification.state === true,
         mayLeave: () => notification.mayLeave?.() ?? true,
         datagram: messageId => this.#encode(TYPE.CON, messageId, notification.token, response),
-        settle: fate => notification.onFate(fate),
+        settle: fate => this.#tell(notification, fate),
       })
       return
     }
     if (notification.mayLeave?.() === false) {
-      notification.onFate('dropped')
+      this.#tell(notification, 'dropped')
       return
     }
     const messageId = this.nextMessageId()
     this.#sent ??= new SentNotifications(this.#context.limits.rememberedNotifications)
     this.#sent.remember(messageId, notification)
     this.#send(this.#encode(TYPE.NON, messageId, notification.token, response))
-    notification.onFate('sent')
+    this.#tell(notification, 'sent')
   }
 
   withdraw(token: Buffer): void {
@@ -223,11 +223,12 @@ export class UnreliablePeer implements Asker, Listed {
       message.type === TYPE.CON
         ? wheel.after(limits.processingDelay, () => this.#acknowledge(exchange, message.messageId))
         : null
-    // The dispatcher's promises are never rejected.
-    void answer.then(response => {
-      delay?.cancel()
-      this.#answer(exchange, message, response, size)
-    })
+    answer
+      .then(response => {
+        delay?.cancel()
+        this.#answer(exchange, message, response, size)
+      })
+      .catch(error => this.#context.log.error({ cause: printable(String(error)) }, 'a CoAP answer could not be sent'))
   }
 
   #acknowledge(exchange: Exchange, messageId: number): void {
@@ -282,7 +283,17 @@ export class UnreliablePeer implements Asker, Listed {
 
   #wasReset(messageId: number): void {
     if (this.#outgoing?.reset(messageId)) return
-    this.#sent?.take(messageId)?.onFate('reset')
+    const notification = this.#sent?.take(messageId)
+    if (notification) this.#tell(notification, 'reset')
+  }
+
+  /** A listener that fails must stop neither the timers of all peers nor the answers to others. */
+  #tell(notification: Pick<Notification, 'onFate'>, fate: Fate): void {
+    try {
+      notification.onFate(fate)
+    } catch (error) {
+      this.#context.log.error({ cause: printable(String(error)) }, 'the fate of a notification could not be told')
+    }
   }
 
   #confirmables(): Retransmission {
