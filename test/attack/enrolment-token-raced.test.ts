@@ -69,6 +69,39 @@ describe('one token redeemed fifty times at once', () => {
   })
 })
 
+describe('one token redeemed at once for every kind of credential', () => {
+  it.each<[string, (racer: number) => string | undefined]>([
+    ['for one name', () => 't1'],
+    ['for different names', racer => `t${racer}`],
+  ])('%s gives one credential of one kind', async (_, device) => {
+    const house = await openHouse()
+    await withType(house)
+    const kinds = ['x509', 'secret', 'psk', 'jwt-key'] as const
+    const { token: text } = await openDesk(house).create({ type: 'thermostat', ttl: 3600, kinds }, operator)
+    const desks = kinds.map(() => openDesk(house))
+    const settled = await Promise.allSettled(
+      keys.map((pair, racer) => {
+        const common = { token: text, address: ADDRESS, device: device(racer) }
+        const requests = [
+          { csr: requestPem({ keys: pair }) },
+          { kind: 'secret', audience: 'mqtt' },
+          { kind: 'psk' },
+          { kind: 'jwt-key', jwk: pair.publicKey.export({ format: 'jwk' }) },
+        ] as const
+        const request = requests[racer % kinds.length] ?? requests[0]
+        return desks[(racer >> 2) % desks.length]?.redeem({ ...common, ...request })
+      }),
+    )
+    const won = settled.flatMap(result => (result.status === 'fulfilled' && result.value ? [result.value] : []))
+    const lost = settled.flatMap(result => (result.status === 'rejected' ? [(result.reason as Failure).code] : []))
+    expect(won).toHaveLength(1)
+    expect(new Set(lost)).toEqual(new Set(['enrolment-spent']))
+    expect(await house.registry.credentials()).toEqual([won[0]?.credential])
+    expect(await house.registry.devices()).toEqual([won[0]?.device])
+    expect(await redeemedInTrail(house)).toBe(1)
+  })
+})
+
 describe('fifty tokens redeemed at once for one name', () => {
   it('make one device, and the others stay good', async () => {
     const house = await openHouse()
