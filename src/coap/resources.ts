@@ -10,6 +10,8 @@ import { TopicResource } from './topic-resource.ts'
 
 export interface Resources {
   readonly resources: Resource[]
+  /** Ends sessions that are idle; it does so by itself now and then. */
+  sweep(): void
   /** Ends every session; its observers are told. */
   close(): void
 }
@@ -23,21 +25,22 @@ export function openResources(parts: CoapServerParts & { readonly limits: CoapLi
   const observations = new Observations(parts, limits)
   const discovery = new Discovery(bus, limits)
   let before = clock.now()
-  const sweep = setInterval(() => {
+  const timer = setInterval(() => {
     const now = clock.now()
     if (Math.abs(now - before) > 2 * SWEEP_INTERVAL) sessions.startTimeAt(now)
     else sessions.sweep(now)
     before = now
   }, SWEEP_INTERVAL)
-  sweep.unref()
+  timer.unref()
   return {
+    sweep: () => sessions.sweep(clock.now()),
     resources: [
       new TopicResource({ bus, clock, meter, limits, sessions, observations, discovery }),
       new ConnectionResource(sessions, limits),
       new WellKnownCore(discovery, sessions, limits),
     ],
     close() {
-      clearInterval(sweep)
+      clearInterval(timer)
       sessions.close()
     },
   }

@@ -112,11 +112,13 @@ export class TopicResource implements Resource {
   // --- GET ----------------------------------------------------------------------------------------------------------------
 
   #read(request: Request, session: CoapSession, topic: string): Response {
-    const { accept } = request
+    const { accept, observe } = request
     topicOptionsOf(request)
+    // A filter has no value of its own, but an observation of it ends like any other.
+    if (observe === DEREGISTER && !isTopicName(topic) && parseFilter(topic) !== null) return { code: CODE.Content }
     const message = this.#retained(session, topic)
     if (message === undefined) {
-      if (request.observe === DEREGISTER) return { code: CODE.Content }
+      if (observe === DEREGISTER) return { code: CODE.Content }
       throw new Failure('not-found', `There is no retained message at ${printable(topic)}.`)
     }
     checkAccept(accept, message)
