@@ -1,10 +1,15 @@
 // `npm run bench -- NAME [options]`: measurements, side by side where there is a peer. Results go to stdout.
+import { coap } from './coap.ts'
 import { revocation } from './revocation.ts'
 
 const BENCHES: ReadonlyMap<string, { run: (args: readonly string[]) => Promise<void>; about: string }> = new Map([
   [
     'revocation',
     { run: revocation, about: 'milliseconds from the request to revoke to the closed socket, by kind of credential' },
+  ],
+  [
+    'coap',
+    { run: coap, about: 'CPU per CoAP request and notification, memory; beside npm coap, libcoap and a bare echo' },
   ],
 ])
 

@@ -1,0 +1,88 @@
+// The load of scenario "trivial GET": as many peers as the window, each with one confirmable request in flight (NSTART 1).
+import type { Socket } from 'node:dgram'
+import { CODE, codeText } from '../../src/coap-wire/codes.ts'
+import { answers, datagramOf, openSocket, renumber } from './coap-load-peer.ts'
+import type { GetOrder, Measured } from './coap-orders.ts'
+import { cpuSeconds, residentBytes } from './process-usage.ts'
+import { quantile } from './statistics.ts'
+
+/** Milliseconds without an answer after which a request is sent again (RFC 7252 4.8 ACK_TIMEOUT). */
+const PATIENCE = 2000
+/** Requests whose latency is kept; the first ones of a longer run. */
+const LATENCIES = 200_000
+
+export async function loadGet({ port, pid, path, queries, warm, requests, sampleEvery }: GetOrder): Promise<Measured> {
+  const sockets: Socket[] = []
+  for (const _ of queries) sockets.push(await openSocket(port))
+  try {
+    return await new Promise<Measured>((resolve, reject) => {
+      const total = warm + requests
+      const sentAt = new Float64Array(queries.length)
+      const latencies = new Float64Array(Math.min(requests, LATENCIES))
+      const memory: Measured['memory'][number][] = []
+      let issued = 0
+      let done = 0
+      let lost = 0
+      let begun = { at: 0, cpu: 0 }
+
+      const datagrams = queries.map(query => datagramOf({ confirmable: true, method: CODE.GET, path, query }))
+      const send = (index: number) => {
+        issued++
+        sentAt[index] = performance.now()
+        sockets[index]!.send(datagrams[index]!)
+      }
+      const answered = (index: number, bytes: Buffer) => {
+        const datagram = datagrams[index]!
+        if (!answers(bytes, datagram)) return
+        if (bytes[1] !== CODE.Content) {
+          return fail(`request ${done + 1} was answered with ${codeText(bytes[1]!)}, not with 2.05`)
+        }
+        const measured = done - warm
+        if (measured >= 0 && measured < latencies.length) latencies[measured] = performance.now() - sentAt[index]!
+        done++
+        if (sampleEvery > 0 && done % sampleEvery === 0) memory.push({ requests: done, bytes: residentBytes(pid) })
+        if (done === warm) begun = { at: performance.now(), cpu: cpuSeconds(pid) }
+        if (done === total) finish()
+        else if (issued < total) {
+          renumber(datagram)
+          send(index)
+        } else sentAt[index] = Number.POSITIVE_INFINITY
+      }
+      const fail = (why: string) => {
+        clearInterval(watch)
+        reject(new Error(why))
+      }
+      const finish = () => {
+        clearInterval(watch)
+        const now = performance.now()
+        if (sampleEvery === 0) memory.push({ requests: done, bytes: residentBytes(pid) })
+        resolve({
+          count: requests,
+          seconds: (now - begun.at) / 1000,
+          cpuSeconds: cpuSeconds(pid) - begun.cpu,
+          p50: quantile(latencies, 0.5),
+          p99: quantile(latencies, 0.99),
+          lost,
+          memory,
+        })
+      }
+      const watch = setInterval(() => {
+        const late = performance.now() - PATIENCE
+        for (const [index, socket] of sockets.entries()) {
+          if (sentAt[index]! > late) continue
+          lost++
+          sentAt[index] = performance.now()
+          socket.send(datagrams[index]!)
+        }
+      }, PATIENCE / 4)
+      for (const [index, socket] of sockets.entries()) {
+        // The server is gone: ICMP says so.
+        socket.on('error', error => fail(`after ${done} requests: ${error.message}`))
+        socket.on('message', bytes => answered(index, bytes))
+        send(index)
+      }
+    })
+  } finally {
+    for (const socket of sockets) socket.close()
+  }
+}
