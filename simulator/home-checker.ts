@@ -39,6 +39,7 @@ interface RoomRecord {
   cycles: number
   confirmed: number
   kWh: number
+  readings: number
 }
 
 export interface RoomNow {
@@ -47,6 +48,8 @@ export interface RoomNow {
   readonly watts: number | null
   /** The last alert was not cleared. */
   readonly alert: boolean
+  /** Temperatures received. */
+  readonly readings: number
 }
 
 export class HomeChecker {
@@ -89,6 +92,7 @@ export class HomeChecker {
     if (!isNumber(celsius)) return
     room.secondsInBand += this.#inBandUntil(room, at)
     room.last = { celsius, at }
+    room.readings += 1
     room.start ??= celsius
     if (inBand(room, celsius)) room.settledAt ??= at
   }
@@ -117,6 +121,7 @@ export class HomeChecker {
       mode: room?.mode ?? null,
       watts: room?.watts ?? null,
       alert: alert !== undefined && alert.what !== 'cleared',
+      readings: room?.readings ?? 0,
     }
   }
 
@@ -172,6 +177,7 @@ const emptyRoom = (setpoint: number): RoomRecord => ({
   cycles: 0,
   confirmed: 0,
   kWh: 0,
+  readings: 0,
 })
 
 const inBand = ({ setpoint }: RoomRecord, celsius: number): boolean => Math.abs(celsius - setpoint) <= BAND

@@ -8,7 +8,7 @@ export const plainLine = (seconds: number, text: string): string =>
   `[${seconds.toFixed(1).padStart(6)} s] ${visible(text)}`
 
 /** `kitchen 24.13 of 24 off, study 23.41 of 23 cools 540 W` */
-export const roomsLine = ({ rooms }: DemoState): string => rooms.map(roomText).join(', ')
+export const roomsLine = ({ rooms }: Pick<DemoState, 'rooms'>): string => rooms.map(roomText).join(', ')
 
 function roomText({ name, celsius, setpoint, mode, watts }: RoomView): string {
   const machine = mode === 'cool' ? ` cools ${Math.round(watts ?? 0)} W` : mode === null ? '' : ` ${mode}`

@@ -1,4 +1,5 @@
 // When things happen in a run, from its length alone.
+import { NOTICED_WITHIN } from './control/orders.ts'
 
 /** Seconds: a shorter run has no time for a renewal, a revocation and a restart. */
 export const SHORTEST_RUN = 20
@@ -43,3 +44,20 @@ export const renewalIsDue = ({ seconds }: Timetable, since: number, lifetime: nu
 const RENEWED_AT = 2 / 3
 /** Seconds; the broker may have been away when it was due. */
 const RENEWAL_SLACK = 4
+
+/** Simulated seconds: an air conditioner must be deaf for so long that its thermostat notices it for certain. */
+const NOTICED_AFTER = NOTICED_WITHIN + 30
+/** Simulated seconds in which the thermostat sees that it is obeyed again. */
+const CLEARED_AFTER = 120
+
+/** The world's faults, in runs too short for them made longer and earlier. `from` and `to` are fractions of the run. */
+export function deafTimes<F extends { readonly from: number; readonly to: number }>(
+  faults: readonly F[],
+  simulatedSeconds: number,
+): F[] {
+  return faults.map(fault => {
+    const length = Math.max(fault.to - fault.from, NOTICED_AFTER / simulatedSeconds)
+    const from = Math.max(0, Math.min(fault.from, 1 - length - CLEARED_AFTER / simulatedSeconds))
+    return { ...fault, from, to: from + length }
+  })
+}

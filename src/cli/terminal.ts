@@ -12,12 +12,20 @@ export interface Terminal {
   err(text: string): void
   /** Somebody sits there and can be asked. */
   readonly interactive: boolean
+  /** Standard output, where it is a terminal whose lines can be drawn over; null elsewhere. */
+  readonly screen: DrawnScreen | null
   readonly paintOut: Paint
   readonly paintErr: Paint
   readonly environment: Readonly<Record<string, string | undefined>>
   ask(question: string): Promise<string>
   /** All of standard input. */
   readInput(): Promise<string>
+}
+
+export interface DrawnScreen {
+  write(text: string): void
+  readonly columns: number
+  readonly rows: number
 }
 
 /** Colours on a terminal only, and not where NO_COLOR (no-color.org) or a dumb terminal asks for none. */
@@ -40,6 +48,7 @@ export function processTerminal(): Terminal {
     out: text => stdout.write(`${text}\n`),
     err: text => stderr.write(`${text}\n`),
     interactive: stdin.isTTY === true && stderr.isTTY === true,
+    screen: stdout.isTTY === true && env.TERM !== 'dumb' ? screenOf(stdout) : null,
     paintOut: painter(stdout.isTTY === true, env),
     paintErr: painter(stderr.isTTY === true, env),
     environment: env,
@@ -58,3 +67,14 @@ export function processTerminal(): Terminal {
     },
   }
 }
+
+/** Its size is asked for at each picture: people resize windows. */
+const screenOf = (stdout: NodeJS.WriteStream): DrawnScreen => ({
+  write: text => stdout.write(text),
+  get columns() {
+    return stdout.columns || 80
+  },
+  get rows() {
+    return stdout.rows || 24
+  },
+})

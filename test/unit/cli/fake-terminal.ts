@@ -26,6 +26,7 @@ export function fakeTerminal({
     stderr,
     asked,
     interactive,
+    screen: null,
     environment,
     out: text => stdout.push(text),
     err: text => stderr.push(text),

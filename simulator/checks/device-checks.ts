@@ -1,0 +1,150 @@
+// What the devices and services of the home must have shown.
+import type { Session } from '../../src/client/client.ts'
+import type { Inhabitant } from '../devices/home-device.ts'
+import type { DevicePlan, HomePlan } from '../home-plan.ts'
+import type { Check } from '../report.ts'
+import { renewalIsDue, type Timetable } from '../timetable.ts'
+
+/** How the broker calls what proves a device: a JWT hangs on a key. */
+const KINDS: Readonly<Record<DevicePlan['credential'], string>> = {
+  x509: 'x509',
+  psk: 'psk',
+  secret: 'secret',
+  jwt: 'jwt-key',
+  oscore: 'oscore',
+}
+
+/** At least one thermostat each. */
+const THERMOSTATS = ['x509/mqtts', 'psk/mqtts', 'secret/wss', 'jwt/mqtts', 'jwt/coap']
+
+/** By the broker's own list of who is connected by what. */
+export function kindsCheck(plan: HomePlan, sessions: readonly Session[]): Check {
+  const all = [
+    ...plan.rooms.flatMap(({ thermostat, airConditioner }) => [thermostat, airConditioner]),
+    plan.gateway,
+    plan.energy,
+  ]
+  const seen = ({ id, protocol, credential }: DevicePlan) =>
+    sessions.some(
+      ({ principal, transport, credential: proved }) =>
+        principal === id && transport === protocol && proved?.kind === KINDS[credential],
+    )
+  const missing = all.filter(device => !seen(device)).map(({ id }) => id)
+  const thermostats = plan.rooms.map(({ thermostat }) => `${thermostat.credential}/${thermostat.protocol}`)
+  const lacking = THERMOSTATS.filter(kind => !thermostats.includes(kind))
+  const machines = new Set(plan.rooms.map(({ airConditioner }) => airConditioner.protocol.slice(0, 4)))
+  if (!machines.has('mqtt')) lacking.push('air conditioner/mqtt')
+  if (!machines.has('coap')) lacking.push('air conditioner/coap')
+  const gaps = [...missing, ...lacking]
+  return {
+    name: 'protocols-and-credentials',
+    ok: gaps.length === 0,
+    expected: `thermostats by ${THERMOSTATS.join(', ')}; air conditioners over MQTT and CoAP; a gateway; a service with a token`,
+    observed: gaps.length === 0 ? `all ${all.length}, each as planned` : `not as planned: ${gaps.join(', ')}`,
+    evidence: sessions
+      .filter(({ principal }) => all.some(({ id }) => id === principal))
+      .map(({ principal, transport, credential }) => `${principal} ${transport} ${credential?.kind ?? 'unproved'}`)
+      .join(', '),
+  }
+}
+
+/** A credential that a device held: seconds of the run, and of its life. */
+export interface Holding {
+  readonly device: string
+  readonly from: number
+  readonly to: number
+  readonly lifetime: number
+}
+
+export function deviceChecks(
+  inhabitants: readonly Inhabitant[],
+  holdings: readonly Holding[],
+  plan: Timetable,
+): Check[] {
+  const due = inhabitants.filter(({ id }) =>
+    holdings.some(
+      ({ device, from, to, lifetime }) => device === id && renewalIsDue({ ...plan, seconds: to }, from, lifetime),
+    ),
+  )
+  return [
+    each('devices-connect', 'every device logs in', 'accepted logins', inhabitants, ({ counts }) => counts.connects),
+    each(
+      'devices-publish',
+      'every device has messages acknowledged',
+      'acknowledged messages',
+      inhabitants.filter(({ type }) => type !== 'service'),
+      ({ counts }) => counts.published,
+    ),
+    each(
+      'devices-renew',
+      'every device renews its credential or token before it ends',
+      'renewals',
+      due,
+      ({ counts }) => counts.renewals,
+    ),
+  ]
+}
+
+function each(
+  name: string,
+  expected: string,
+  what: string,
+  inhabitants: readonly Inhabitant[],
+  count: (inhabitant: Inhabitant) => number,
+): Check {
+  const without = inhabitants.filter(one => count(one) === 0).map(({ id }) => id)
+  return {
+    name,
+    ok: inhabitants.length > 0 && without.length === 0,
+    expected,
+    observed: without.length === 0 ? `all ${inhabitants.length}` : `not ${without.join(', ')}`,
+    evidence: `${what}: ${inhabitants.map(one => `${one.id} ${count(one)}`).join(', ')}`,
+  }
+}
+
+export function readingCheck(energy: Inhabitant, sessions: readonly Session[]): Check {
+  const session = sessions.find(({ principal }) => principal === energy.id)
+  const kind = session?.credential?.kind
+  return {
+    name: 'energy-reads-by-token',
+    ok: kind === 'jwt-key' && session?.expiresAt != null && energy.counts.received > 0,
+    expected: 'the energy service receives messages on a session that its access token ends',
+    observed: `${energy.counts.received} messages received`,
+    evidence:
+      session === undefined
+        ? 'no session'
+        : `session by ${kind ?? 'nothing proved'}, ends ${session.expiresAt ?? 'never'}`,
+  }
+}
+
+/** Milliseconds from the call that revoked to the end of the connection. */
+const CUT_WITHIN = 1_000
+
+export interface Revocation {
+  readonly device: string
+  readonly credential: string
+  /** Null: its connection did not end. */
+  readonly cutAfterMs: number | null
+  readonly reason: string
+  /** Login, and a message heard after it. */
+  readonly returned: boolean
+}
+
+export function revocationChecks({ device, credential, cutAfterMs, reason, returned }: Revocation): Check[] {
+  return [
+    {
+      name: 'revoked-device-cut-off',
+      ok: cutAfterMs !== null && cutAfterMs <= CUT_WITHIN,
+      expected: `the connection of ${device} ends within ${CUT_WITHIN} ms of the call that revokes its credential`,
+      observed: cutAfterMs === null ? 'it stayed connected' : `${Math.round(cutAfterMs)} ms`,
+      evidence: `credential ${credential}: ${reason}`,
+    },
+    {
+      name: 'revoked-device-returns',
+      ok: returned,
+      expected: `${device} enrols anew with a new token and its messages are heard again`,
+      observed: returned ? 'it returned' : 'it did not return',
+      evidence: `login with a new credential, message received on the topic of its room`,
+    },
+  ]
+}

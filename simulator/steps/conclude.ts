@@ -1,0 +1,51 @@
+// The last checks, when the time of the run is over.
+import type { LatchkeyClient } from '../../src/client/client.ts'
+import { denialsCheck, refusalsCheck, verificationCheck } from '../checks/audit-checks.ts'
+import { deviceChecks, kindsCheck, readingCheck } from '../checks/device-checks.ts'
+import { deafnessChecks, recoveryCheck, roomChecks, sensorsCheck } from '../checks/room-checks.ts'
+import type { Run } from '../run.ts'
+
+/** Records of one type that are looked through. */
+const LOOKED_THROUGH = 500
+
+/** What is known without asking the broker. */
+export function judgeHome(run: Run): void {
+  const { checker, home, holdings, timetable, options, sessions } = run
+  const { plan } = options
+  const at = Math.min(run.elapsed, timetable.seconds)
+  run.add(
+    ...roomChecks(checker, plan, at),
+    ...deafnessChecks(checker, home.faults),
+    ...plan.rooms.slice(0, 1).map(({ name }) => recoveryCheck(checker, name)),
+    sensorsCheck(checker, plan),
+    kindsCheck(plan, sessions),
+    ...deviceChecks(home.inhabitants, holdings, timetable),
+    readingCheck(home.energy, sessions),
+  )
+}
+
+/** By its effect too: a command of the intruder's must not have been heard by anybody. */
+export function judgeIntruder({ attempts, checker, add }: Run): void {
+  for (const { attempt, outcome } of attempts) {
+    const { stopped, observed, evidence, command } = outcome
+    const arrived = command !== undefined && checker.heardCommand(command.room, command.id)
+    add({
+      name: attempt.name,
+      ok: stopped && !arrived,
+      expected: attempt.expected,
+      observed: arrived ? `${observed}, and the command arrived` : observed,
+      evidence: arrived ? `${evidence}; id ${command.id} received on home/${command.room}/ac/set` : evidence,
+    })
+  }
+}
+
+export async function judgeAudit({ broker, intruder, add }: Run): Promise<void> {
+  const operator = broker.operator()
+  add(verificationCheck(await operator.audit.verify()))
+  if (intruder) add(denialsCheck(intruder.own.id, intruder.victim.room, await newest(operator, 'decision')))
+  add(refusalsCheck(await newest(operator, 'authentication')))
+}
+
+async function newest(operator: LatchkeyClient, type: string) {
+  return (await operator.audit.list({ type, reverse: true, limit: LOOKED_THROUGH })).items
+}
