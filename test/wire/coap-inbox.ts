@@ -56,6 +56,7 @@ export class CoapInbox {
   }
 
   toString(): string {
-    return `waiting: ${this.messages.map(({ code }) => codeText(code)).join(', ') || 'nothing'}`
+    const last = this.messages.slice(-10).map(({ code }) => codeText(code))
+    return `waiting: ${this.messages.length} messages, the last: ${last.join(', ') || 'nothing'}`
   }
 }
