@@ -234,8 +234,9 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
     try {
       if (!this.#exchanged) await this.identity.renew(() => this.#renewalLink(stay, signal))
       this.#exchanged = true
-      await Promise.race([this.#outbox.rest(), pause(REST, signal)])
-      return await this.#open(signal)
+      // A link that closes before it is taken over was lost, and whoever remains on it hears so.
+      const lost = await Promise.race([stay.closed, this.#outbox.rest(), pause(REST, signal)])
+      return lost ? null : await this.#open(signal)
     } catch {
       return null
     }

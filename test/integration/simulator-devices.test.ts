@@ -90,11 +90,10 @@ describe('the home', { timeout: 90_000 }, () => {
 
   test('a restart of the broker: everybody comes back, and what was acknowledged arrives', async () => {
     const before = new Map(inhabitants.map(one => [one.id, one.counts.connects]))
-    const ended = inhabitants.map(one => new Promise(resolve => one.once('disconnected', resolve)))
     await home.restart()
-    await Promise.all(ended)
-    for (const one of inhabitants)
-      await expect.poll(() => one.counts.connects, PATIENCE).toBeGreaterThan(before.get(one.id) ?? 0)
+    const comesBack = (one: Inhabitant) =>
+      expect.poll(() => one.counts.connects, { ...PATIENCE, message: one.id }).toBeGreaterThan(before.get(one.id) ?? 0)
+    await Promise.all(inhabitants.map(comesBack))
     for (const device of devices) {
       await goesOn(device)
       const topic = reports(device)
