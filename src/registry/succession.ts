@@ -16,8 +16,8 @@ export interface SuccessionInput {
 /**
  * Makes room for the successor of `id`, which is made after this in the same batch with `renews: id`. However often a
  * device asks, two live credentials are left: whoever renews by a credential has it, so the one before that ends; and
- * what an earlier renewal left and nobody took up ends too. A successor that was taken up stays: then that is the one
- * to be renewed, and `wrong-state` says so.
+ * what an earlier renewal left and nobody is connected by ends too. A successor that is in use stays: then that is the
+ * one to be renewed, and `wrong-state` says so.
  */
 export function succeed(draft: Draft, id: string, { overlap, isInUse }: SuccessionInput, by: Circumstances) {
   const old = credentialOf(draft, id)
@@ -25,11 +25,8 @@ export function succeed(draft: Draft, id: string, { overlap, isInUse }: Successi
     throw new Failure('wrong-state', `credential ${id} is revoked, expired or not active: it cannot be renewed`)
   }
   for (const successor of successorsOf(draft, old, by)) {
-    if (isInUse(successor.id) || successorsOf(draft, successor, by).length > 0) {
-      throw new Failure(
-        'wrong-state',
-        `credential ${id} was renewed and ${successor.id} has taken over: renew that one`,
-      )
+    if (isInUse(successor.id)) {
+      throw new Failure('wrong-state', `credential ${id} was renewed and ${successor.id} is in use: renew that one`)
     }
     writeRevocation(draft, successor, 'renewed again', by)
   }
