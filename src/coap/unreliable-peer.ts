@@ -16,14 +16,15 @@ import { Retransmission } from './retransmission.ts'
 import { SentNotifications } from './sent-notifications.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-/** RFC 9000 8.1 has the same bound: whoever may not be there is sent at most thrice what came from there. */
+/** RFC 9000 8.1 has the same bound: whoever may not be there is sent less than thrice what came from there. */
 export const AMPLIFICATION = 3
 
+const EMPTY_BYTES = 4
 const NOTHING: Buffer = Buffer.alloc(0)
 
 /** An empty message: acknowledgement or reset (RFC 7252 4.2, 4.3). */
 export function emptyMessage(type: MessageType, messageId: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4)
+  const bytes = Buffer.allocUnsafe(EMPTY_BYTES)
   bytes[0] = 0x40 | (type << 4)
   bytes[1] = CODE.Empty
   bytes.writeUInt16BE(messageId, 2)
@@ -264,18 +265,20 @@ export class UnreliablePeer implements Asker, Listed {
   /** A separate response (RFC 7252 5.2.2). */
   #respondLater(message: CoapMessage, response: Response, size: number): void {
     if (this.#isGone) return
+    // The acknowledgement has used up a part of what may be sent.
+    const bound = this.proved || size === 0 ? 0 : size - Math.ceil(EMPTY_BYTES / AMPLIFICATION)
     this.#confirmables().respond({
       token: message.token.toString('latin1'),
       state: false,
       mayLeave: () => true,
-      datagram: messageId => this.#bounded(TYPE.CON, messageId, message, response, size),
+      datagram: messageId => this.#bounded(TYPE.CON, messageId, message, response, bound),
       settle: () => {},
     })
   }
 
   #bounded(type: MessageType, messageId: number, request: CoapMessage, response: Response, size: number): Buffer {
     const bytes = this.#encode(type, messageId, request.token, response)
-    if (this.proved || size === 0 || bytes.length <= AMPLIFICATION * size) return bytes
+    if (this.proved || size === 0 || bytes.length < AMPLIFICATION * size) return bytes
     return this.#encode(type, messageId, request.token, this.#context.dispatcher.shortened(request, response, this))
   }
 
@@ -300,7 +303,7 @@ export class UnreliablePeer implements Asker, Listed {
     this.#outgoing ??= new Retransmission(this.#context, {
       nextMessageId: () => this.nextMessageId(),
       send: bytes => this.#send(bytes),
-      mayRepeat: bytes => this.proved || this.#bytesOut + bytes.length <= AMPLIFICATION * this.#bytesIn,
+      mayRepeat: bytes => this.proved || this.#bytesOut + bytes.length < AMPLIFICATION * this.#bytesIn,
     })
     return this.#outgoing
   }
