@@ -19,7 +19,7 @@ const DEPTH = 2
 
 /**
  * In deterministic form (RFC 8949 4.2). Written by hand: notifications are made per message and observer, and a general
- * encoder takes fifty times as long. `contentFormat` is a 16-bit number.
+ * encoder takes a hundred times as long. `contentFormat` is a 16-bit number.
  */
 export function encodeTopicMessage(topic: string, contentFormat: number | null, payload: Buffer): Buffer {
   const topicBytes = Buffer.byteLength(topic)

@@ -123,13 +123,14 @@ test('the first critical option that is not recognised is told', () => {
 })
 
 test('values are found by number', () => {
-  const options = [option(4, 1), option(11, 2), option(11, 3)]
+  const options = [option(4, 1), option(11, 2), option(11, 3), option(12, 4)]
   expect(optionOf({ options }, 4)).toBe(options[0]?.value)
   expect(optionOf({ options }, 11)).toBe(options[1]?.value)
   expect(optionOf({ options }, 6)).toBeNull()
-  expect(optionOf({ options }, 12)).toBeNull()
+  expect(optionOf({ options }, 12)).toBe(options[3]?.value)
+  expect(optionOf({ options }, 13)).toBeNull()
   expect(optionsOf({ options }, 11)).toEqual([options[1]?.value, options[2]?.value])
-  expect(optionsOf({ options }, 12)).toEqual([])
+  expect(optionsOf({ options }, 13)).toEqual([])
 })
 
 describe('uint (RFC 7252 3.2)', () => {
