@@ -34,8 +34,8 @@ export function encode(message: CoapMessage): Buffer {
   return bytes
 }
 
-/** How long the datagram of a message is, which has an encoding then. */
-function encodedBytes({ token, options, payload }: CoapMessage): number {
+/** How long the datagram of a message is, in bytes. Throws as `encode` does. */
+export function encodedBytes({ token, options, payload }: CoapMessage): number {
   if (token.length > MAX_TOKEN_BYTES) throw new RangeError(`a token of ${token.length} bytes`)
   let size = HEADER_BYTES + token.length
   let before = 0

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { encode } from '../../../src/coap-wire/encode.ts'
+import { encode, encodedBytes } from '../../../src/coap-wire/encode.ts'
 import { type CoapMessage, TYPE } from '../../../src/coap-wire/message.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -22,6 +22,7 @@ describe('messages', () => {
     const message = { ...bare, ...parts }
     const bytes = encode(message)
     expect(bytes.toString('hex')).toBe(expected)
+    expect(encodedBytes(message)).toBe(bytes.length)
   })
 })
 
