@@ -12,6 +12,8 @@ export interface SayOptions {
 }
 
 export interface Voice {
+  /** Somebody may hear it now. */
+  readonly linked: boolean
   /** Sends as soon as there is a link; with QoS 1 it is sent again until the broker has it. */
   say(topic: string, body: Message, options?: SayOptions): void
 }

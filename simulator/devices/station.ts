@@ -88,6 +88,10 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
     return this.#acknowledged
   }
 
+  get linked(): boolean {
+    return this.#link !== null
+  }
+
   /** Goes out with the next `seq` of its topic, or a `seq` of the behaviour's that is not in the body. */
   say(topic: string, body: Message, { qos = 1, retain = false, seq: given }: SayOptions = {}): void {
     const seq = given ?? (this.#seqs.get(topic) ?? 0) + 1

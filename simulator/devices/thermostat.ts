@@ -33,7 +33,7 @@ export class ThermostatBehaviour implements Behaviour {
     this.#end = every(wallPeriod(PERIOD, speed), () => {
       const celsius = Math.round(world.measure(room) * 100) / 100
       voice.say(`home/${room}/temperature`, { celsius }, { retain: true })
-      this.#give(this.#control.measured(world.seconds, celsius), voice)
+      this.#give(this.#control.measured(world.seconds, celsius, voice.linked), voice)
     })
   }
 
