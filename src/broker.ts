@@ -196,7 +196,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
   const bus = new Bus({ store, access, changes, clock, meter, log, limits, durability: configuration.durability })
   opened.add(() => bus.close())
   await bus.load()
-  const isInUse = (id: string) => access.sessions.list().some(({ principal }) => principal.credential?.id === id)
+  const isInUse = (credential: string) => access.sessions.isInUse(credential)
   const renewer = new Renewal({ registry, ca, clock, isInUse, limits: limits.enrolment })
   bus.serve(new RenewalTopic({ renewal: renewer, view: issuedView, meter, log }))
   const mqtt = await MqttServer.open({

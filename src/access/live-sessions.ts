@@ -58,6 +58,11 @@ export class LiveSessions {
     return this.#byId.get(id)?.session
   }
 
+  /** Whether somebody is connected by this credential, alone or beside another one. */
+  isInUse(credential: string): boolean {
+    return this.#hanging.has(tie('credential', credential))
+  }
+
   /**
    * From now on the session follows its principal's fate. Throws the Failure of what no longer holds: a revocation
    * between authentication and here does not slip through.

@@ -24,6 +24,18 @@ describe('a session is cut off by what it hangs on', () => {
     expect(opened.access.sessions.list()).toEqual([b])
   })
 
+  test('a credential is in use while somebody hangs on it, also beside another one', async () => {
+    const opened = await openAccess()
+    const { sessions } = opened.access
+    const [one, two] = [await admitted(opened, 'l1'), await admitted(opened, 'l1')]
+    const { id, kind, epoch } = two.credential
+    const session = connect(opened, { ...one.principal, besides: [{ id, kind, epoch }] })
+    const inUse = () => [one, two].map(({ credential }) => sessions.isInUse(credential.id))
+    expect([inUse(), sessions.isInUse('l1')]).toEqual([[true, true], false])
+    sessions.remove(session)
+    expect(inUse()).toEqual([false, false])
+  })
+
   test('suspending and removing a device ends its sessions and nobody else’s', async () => {
     const opened = await openAccess()
     const [one, two] = [await admitted(opened, 'l1'), await admitted(opened, 'l2')]
