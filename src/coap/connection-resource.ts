@@ -50,8 +50,15 @@ export class ConnectionResource implements Resource {
 /** A JWT or secret as the payload, or in the query where it is short enough for it. Throws `invalid-input` for several. */
 function passwordOf({ payload, query }: Request): Buffer | null {
   const inQuery = [query.get('password'), query.get('token')].map(text => Buffer.from(text ?? ''))
-  const given = [payload, ...inQuery].filter(bytes => bytes.length > 0)
+  const given = [withoutLineBreak(payload), ...inQuery].filter(bytes => bytes.length > 0)
   if (given.length > 1)
     throw new Failure('invalid-input', 'There is more than one password: send one, as payload or in the query.')
   return given[0] ?? null
+}
+
+/** What was sent from a file may end in one, and neither a secret nor a JWT does. */
+function withoutLineBreak(payload: Buffer): Buffer {
+  let end = payload.length
+  while (end > 0 && (payload[end - 1] === 0x0a || payload[end - 1] === 0x0d)) end--
+  return payload.subarray(0, end)
 }

@@ -41,6 +41,11 @@ describe('/mqtt/connection', () => {
     expect((await ask(POST, `clientid=t1&token=${token}`, token)).code).toBe('4.00')
   })
 
+  test('a line break at the end of a file is no part of the secret', async () => {
+    expect((await ask(POST, 'clientid=t1', `${secret}\r\n`)).code).toBe('2.01')
+    expect((await ask(POST, 'clientid=t1', '\n')).code).toBe('4.01')
+  })
+
   test.each([
     ['no client id', '', 'right', '4.00'],
     ['an empty one', 'clientid=', 'right', '4.00'],
