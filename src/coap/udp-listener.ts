@@ -7,7 +7,8 @@ import { asFailure, Failure } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
-import { isRequestMessage, rejectionOf, UnreliablePeer } from './unreliable-peer.ts'
+import { isRequestMessage, rejectionOf } from './rejection.ts'
+import { UnreliablePeer } from './unreliable-peer.ts'
 
 /** Datagrams between two looks at how much waits for the network: a look costs as much as it saves. */
 const LOOK_EVERY = 64

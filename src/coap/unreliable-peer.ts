@@ -1,6 +1,6 @@
 // One peer over an endpoint that loses, repeats and reorders: message types and ids, duplicates, acknowledgements
 // (RFC 7252 4). What requests mean is the dispatcher's.
-import { CODE, isRequest } from '../coap-wire/codes.ts'
+import { CODE } from '../coap-wire/codes.ts'
 import { isMalformed, type Malformed } from '../coap-wire/decode.ts'
 import { encode } from '../coap-wire/encode.ts'
 import { type CoapMessage, type MessageType, TYPE } from '../coap-wire/message.ts'
@@ -11,6 +11,7 @@ import type { Endpoint } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
 import type { Lane, Listed } from './peers.ts'
 import { type Exchange, RecentExchanges } from './recent-exchanges.ts'
+import { EMPTY_BYTES, emptyMessage, isRequestMessage, rejectionOf } from './rejection.ts'
 import type { Fate, Notification, Response } from './resource.ts'
 import { Retransmission } from './retransmission.ts'
 import { SentNotifications } from './sent-notifications.ts'
@@ -19,31 +20,9 @@ import { TokenBucket } from './token-bucket.ts'
 /** RFC 9000 8.1 has the same bound: whoever may not be there is sent less than thrice what came from there. */
 export const AMPLIFICATION = 3
 
-const EMPTY_BYTES = 4
 const NOTHING: Buffer = Buffer.alloc(0)
 
-/** An empty message: acknowledgement or reset (RFC 7252 4.2, 4.3). */
-export function emptyMessage(type: MessageType, messageId: number): Buffer {
-  const bytes = Buffer.allocUnsafe(EMPTY_BYTES)
-  bytes[0] = 0x40 | (type << 4)
-  bytes[1] = CODE.Empty
-  bytes.writeUInt16BE(messageId, 2)
-  return bytes
-}
-
-/**
- * What becomes of anything but requests, acknowledgements and resets: a confirmable one is rejected, also ping
- * (RFC 7252 4.2, 4.3), the rest is ignored (null).
- */
-export const rejectionOf = ({ type, messageId }: CoapMessage | Malformed): Buffer | null =>
-  type === TYPE.CON ? emptyMessage(TYPE.RST, messageId) : null
-
-type RequestMessage = CoapMessage & { readonly type: typeof TYPE.CON | typeof TYPE.NON }
-
-/** A request that has a peer to be made for; whatever else comes needs none. */
-export const isRequestMessage = (message: CoapMessage | Malformed): message is RequestMessage =>
-  !isMalformed(message) && isRequest(message.code) && (message.type === TYPE.CON || message.type === TYPE.NON)
-
+/** Belongs to an endpoint whose datagrams it is handed; `Peers` decides how long it is remembered. */
 export class UnreliablePeer implements Asker, Listed {
   readonly endpoint: Endpoint
   /** Address and port, as Echo values are bound to them. */
@@ -89,13 +68,13 @@ export class UnreliablePeer implements Asker, Listed {
       this.#request(message, size)
       return
     }
-    if (message.code === CODE.Empty && message.type === TYPE.ACK) this.#outgoing?.acknowledged(message.messageId)
-    else if (message.code === CODE.Empty && message.type === TYPE.RST) this.#wasReset(message.messageId)
+    const isEmpty = message.code === CODE.Empty && !isMalformed(message)
+    if (isEmpty && message.type === TYPE.ACK) this.#outgoing?.acknowledged(message.messageId)
+    else if (isEmpty && message.type === TYPE.RST) this.#wasReset(message.messageId)
     else {
-      const rejection = rejectionOf(message)
       // A ping is nothing unexpected.
-      if (isMalformed(message)) this.#context.counters.dropped('malformed')
-      else if (message.code !== CODE.Empty) this.#context.counters.dropped('unexpected')
+      if (!isEmpty) this.#context.counters.dropped(isMalformed(message) ? 'malformed' : 'unexpected')
+      const rejection = rejectionOf(message)
       if (rejection !== null) this.#send(rejection)
     }
   }

@@ -272,6 +272,20 @@ test('confirmable notifications go one by one, and each learns its fate', async 
   expect(fates).toEqual(['a acknowledged', 'b reset', 'c timeout'])
 })
 
+test.each([
+  ['an acknowledgement', TYPE.ACK],
+  ['a reset', TYPE.RST],
+] as const)('%s that is malformed, or of another peer, settles nothing', async (_, type) => {
+  const { server, client, fates, notify } = await observer()
+  notify('a', true)
+  const { messageId } = messageOf((await arrived(client))[0])
+  await exchange(client, Buffer.concat([empty(type, messageId), Buffer.from([0])]))
+  await exchange(await connect(server), empty(type, messageId))
+  expect(fates).toEqual([])
+  await exchange(client, empty(type, messageId))
+  expect(fates).toHaveLength(1)
+})
+
 test('a queue that is full drops its oldest, which is counted', async () => {
   const { server, fates, notify } = await observer({ outgoingQueue: 2 })
   for (const text of ['a', 'b', 'c', 'd']) notify(text, true)
