@@ -48,7 +48,8 @@ export class Discovery {
   }
 
   /** In the order of their names. Others have their turn in between, and what is looked at is bounded. */
-  async #readable(request: Request, { rights }: CoapSession): Promise<Link[]> {
+  async #readable(request: Request, session: CoapSession): Promise<Link[]> {
+    const { rights } = session
     const { listedTopics, examinedTopics } = this.#limits
     const mayRead = (topic: string) =>
       rights.glance({ action: 'subscribe', target: topic, qos: 0 }).permit &&
@@ -64,6 +65,7 @@ export class Discovery {
         if (examined % EXAMINED_IN_A_TURN === 0) await turn()
       }
     }
+    if (session.isEnded) throw new Failure('session-unknown')
     links.sort((one, other) => (one.target < other.target ? -1 : 1))
     return links.slice(0, listedTopics)
   }
@@ -134,7 +136,8 @@ function decoded(text: string): string | null {
 function isWanted({ target, attributes }: Link, { query }: Request): boolean {
   for (const [name, wanted] of query) {
     if (name === 'href') {
-      if (!fits(target, wanted)) return false
+      // Clients decode what they find in a URI.
+      if (!fits(target, wanted) && !fits(decoded(target) ?? target, wanted)) return false
     } else if (FILTERS.has(name)) {
       const value = attributes.get(name)
       if (

@@ -43,6 +43,13 @@ export interface ObservationParts {
 /** What ends an observation, as the meter counts it. */
 export type Ending = 'cancelled' | 'replaced' | 'reset' | 'timeout' | 'gone' | 'format' | 'denied' | 'ended'
 
+interface Delivery {
+  /** null once it is done with. */
+  readonly message: Message | null
+  readonly qos: 0 | 1 | 2
+  readonly retain: boolean
+}
+
 /** Messages that come between the registration and its answer. */
 const EARLY = 16
 
@@ -179,7 +186,7 @@ export class Observation implements Receiver, Link, Held {
     if (!this.#notify(message, { qos, retain }, true, finished)) session.queue.finish(entry)
   }
 
-  #mayReceive({ message, qos, retain }: Pick<QueueEntry, 'message' | 'qos' | 'retain'>): boolean {
+  #mayReceive({ message, qos, retain }: Delivery): boolean {
     return message !== null && (this.#bus?.session.mayReceive(message.topic, qos, retain) ?? false)
   }
 
@@ -191,7 +198,7 @@ export class Observation implements Receiver, Link, Held {
   /** False when it has ended the observation instead. */
   #notify(
     message: Message,
-    { qos, retain }: { qos: 0 | 1 | 2; retain: boolean },
+    { qos, retain }: Omit<Delivery, 'message'>,
     confirmable: boolean,
     settled: () => void,
   ): boolean {
@@ -203,9 +210,7 @@ export class Observation implements Receiver, Link, Held {
     }
     const { sequence, options, payload } = notices.of(message, form, clock.now(), this.#sequence)
     this.#sequence = sequence
-    const { topic } = message
-    const mayLeave = () =>
-      !message.hasExpired(clock.now()) && (this.#bus?.session.mayReceive(topic, qos, retain) ?? false)
+    const mayLeave = () => !message.hasExpired(clock.now()) && this.#mayReceive({ message, qos, retain })
     this.peer.notify({
       token: this.token,
       code: CODE.Content,

@@ -47,6 +47,8 @@ describe('discovery', () => {
   test.each([
     ['&href=/ps/home/kitchen/a', ['/ps/home/kitchen/a']],
     ['&href=/ps/home/*', ['/ps/home/kitchen/a', '/ps/home/kitchen/b%20c', '/ps/home/kitchen/temperature']],
+    ['&href=/ps/home/kitchen/b c', ['/ps/home/kitchen/b%20c']],
+    ['&href=/ps/home/kitchen/b%20*', ['/ps/home/kitchen/b%20c']],
     ['&href=/ps/home/hall/*', []],
     ['&href=/ps/home/+/a', []],
     ['&href=/mqtt/*', ['/mqtt/connection']],
@@ -83,6 +85,16 @@ describe('discovery', () => {
     }
     await list(CORE)
     expect(denied).toEqual([])
+  })
+
+  test('a session that ends meanwhile is shown nothing', async () => {
+    const listing = list('/ps')
+    await served.ask(peer, METHOD.DELETE, '/mqtt/connection', { query: who })
+    for (let i = 0; i < 300; i++) await served.publish(`home/kitchen/n${i}`, 'x', { retain: true })
+    const slow = await served.login(peer, 't1', (await served.door.secret('t1')).secret)
+    const long = list('/ps', '', slow)
+    await served.ask(peer, METHOD.DELETE, '/mqtt/connection', { query: slow })
+    expect([await listing, await long]).toEqual([expect.any(Array), '4.01'])
   })
 
   test('another format is not there', async () => {
