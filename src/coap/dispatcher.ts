@@ -99,11 +99,12 @@ export class Dispatcher {
 
   /**
    * What a peer who may not be where it says is sent instead of an answer that is much longer than its request: nothing
-   * was altered by GET, so it is asked to prove its address and to come again; for others the code must do.
+   * was altered by GET, so it is asked to prove its address and to come again; for others the code must do, and errors
+   * lose their text.
    */
-  shortened(request: CoapMessage, response: Response, peer: Asker): Response {
-    if (request.code === CODE.GET && codeClass(response.code) === 2) return this.#demandEcho(peer)
-    return { code: response.code }
+  shortened(request: CoapMessage, { code, options = [] }: Response, peer: Asker): Response {
+    if (codeClass(code) > 2) return { code, options }
+    return request.code === CODE.GET ? this.#demandEcho(peer) : { code }
   }
 
   // RFC 7252 5: in this order, and the first that fails answers.

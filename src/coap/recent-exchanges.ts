@@ -30,6 +30,7 @@ export class RecentExchanges {
   readonly #exchanges: Exchange[] = []
   #next = 0
   #bytes = 0
+  #closed = false
 
   constructor(capacity: number, kept: KeptBytes) {
     this.#capacity = capacity
@@ -71,6 +72,7 @@ export class RecentExchanges {
   keep(exchange: Exchange, answer: Buffer): void {
     this.#forget(exchange)
     exchange.answer = answer
+    if (this.#closed) return
     this.#bytes += answer.length + OVERHEAD
     this.#kept.total += answer.length + OVERHEAD
   }
@@ -94,6 +96,13 @@ export class RecentExchanges {
     }
   }
 
+  /** The peer is forgotten: nothing is kept for it any more, whatever its handlers still answer. */
+  close(): void {
+    this.#closed = true
+    this.#kept.total -= this.#bytes
+    this.#bytes = 0
+  }
+
   get size(): number {
     return this.#exchanges.length
   }
@@ -102,6 +111,7 @@ export class RecentExchanges {
     const { answer } = exchange
     if (answer === null) return
     exchange.answer = null
+    if (this.#closed) return
     this.#bytes -= answer.length + OVERHEAD
     this.#kept.total -= answer.length + OVERHEAD
   }

@@ -82,7 +82,7 @@ export class UnreliablePeer implements Asker, Listed {
   /** A request too long to be read further. Only its header and token are in `message`. */
   refuse(message: CoapMessage, size: number, response: Response): void {
     this.#bytesIn += size
-    const exchange = this.#begin(message)
+    const exchange = this.#begin(message, size)
     if (exchange !== null) this.#answer(exchange, message, response, size)
   }
 
@@ -139,7 +139,7 @@ export class UnreliablePeer implements Asker, Listed {
     this.#isGone = true
     this.#forgotten()
     this.#outgoing?.close()
-    this.#recent.clear()
+    this.#recent.close()
     const listeners = this.#goneListeners ?? []
     this.#goneListeners = null
     for (const listener of listeners) {
@@ -159,7 +159,7 @@ export class UnreliablePeer implements Asker, Listed {
   // --- requests ----------------------------------------------------------------------------------------------------
 
   #request(message: CoapMessage, size: number): void {
-    const exchange = this.#begin(message)
+    const exchange = this.#begin(message, size)
     if (exchange === null) return
     const response = this.#context.dispatcher.answer(message, this)
     if (response instanceof Promise) this.#await(exchange, message, response, size)
@@ -167,7 +167,7 @@ export class UnreliablePeer implements Asker, Listed {
   }
 
   /** Null when the request is a duplicate, or one too many: that is all there is to do about it then. */
-  #begin(message: CoapMessage): Exchange | null {
+  #begin(message: CoapMessage, size: number): Exchange | null {
     const { limits, clock, counters, peers, dispatcher } = this.#context
     const now = clock.now()
     peers.used(this, now)
@@ -187,12 +187,12 @@ export class UnreliablePeer implements Asker, Listed {
     if (exchange === null) {
       counters.dropped('busy')
       const refusal = dispatcher.tooManyRequests
-      if (message.type === TYPE.CON) this.#send(this.#encode(TYPE.ACK, message.messageId, message.token, refusal))
+      if (message.type === TYPE.CON) this.#send(this.#bounded(TYPE.ACK, message.messageId, message, refusal, size))
       return null
     }
     if (verdict === 'served') return exchange
     counters.dropped('rate')
-    this.#answer(exchange, message, dispatcher.tooManyRequests, 0)
+    this.#answer(exchange, message, dispatcher.tooManyRequests, size)
     return null
   }
 
@@ -217,7 +217,7 @@ export class UnreliablePeer implements Asker, Listed {
     this.#send(empty)
   }
 
-  /** `size`: that of the request, which bounds the answer to a peer who may not be there; 0 for no bound. */
+  /** `size`: that of the request, which bounds the answer to a peer who may not be there. */
   #answer(exchange: Exchange, message: CoapMessage, response: Response, size: number): void {
     const { counters, dispatcher } = this.#context
     exchange.open = false
@@ -245,7 +245,7 @@ export class UnreliablePeer implements Asker, Listed {
   #respondLater(message: CoapMessage, response: Response, size: number): void {
     if (this.#isGone) return
     // The acknowledgement has used up a part of what may be sent.
-    const bound = this.proved || size === 0 ? 0 : size - Math.ceil(EMPTY_BYTES / AMPLIFICATION)
+    const bound = size - Math.ceil(EMPTY_BYTES / AMPLIFICATION)
     this.#confirmables().respond({
       token: message.token.toString('latin1'),
       state: false,
@@ -257,7 +257,7 @@ export class UnreliablePeer implements Asker, Listed {
 
   #bounded(type: MessageType, messageId: number, request: CoapMessage, response: Response, size: number): Buffer {
     const bytes = this.#encode(type, messageId, request.token, response)
-    if (this.proved || size === 0 || bytes.length < AMPLIFICATION * size) return bytes
+    if (this.proved || bytes.length < AMPLIFICATION * size) return bytes
     return this.#encode(type, messageId, request.token, this.#context.dispatcher.shortened(request, response, this))
   }
 

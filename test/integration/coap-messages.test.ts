@@ -319,6 +319,7 @@ test('whoever asks too fast is told so and when to come back, then ignored, then
   const { server, client } = await start({ requestsPerSecond: 1, requestBurst: 2, refusals: 1 })
   const came = await exchange(client, ...Array.from({ length: 6 }, () => encode(request(client, 'hello'))))
   expect(shown(came)).toEqual(['ACK 2.05 hello', 'ACK 2.05 hello', 'ACK 4.29 Too many requests.'])
+  for (const bytes of came) expect(bytes.length).toBeLessThan(3 * encode(request(client, 'hello')).length)
   expect(uintOf(optionOf(messageOf(came[2]), OPTION.MaxAge) ?? Buffer.alloc(0))).toBe(1)
   expect(server.seen).toHaveLength(2)
   const other = await connect(server)

@@ -1,4 +1,5 @@
 // What a request must be before a resource sees it, and how its answer may look (RFC 7252 5, 7959, 7967, 9175).
+import { networkInterfaces } from 'node:os'
 import { afterEach, expect, test } from 'vitest'
 import type { CoapLimits } from '../../src/coap/limits.ts'
 import { CODE, codeText } from '../../src/coap-wire/codes.ts'
@@ -226,6 +227,28 @@ test.each<[string, RequestOptions, string]>([
     const answer = await client.request({ ...asked, type })
     expect(codeText(answer.code)).toBe(expected)
     expect(encode(answer).length).toBeLessThan(3 * sent)
+  }
+})
+
+test('a stranger who asks too fast learns it in as few bytes', async () => {
+  const { client } = await start({ requestBurst: 1 })
+  const asked = client.compose({ path: [], token: Buffer.alloc(0) })
+  await client.request({ path: 'hello' })
+  client.send(asked)
+  const refusal = await client.next()
+  expect([codeText(refusal.code), numberIn(refusal, OPTION.MaxAge), refusal.payload.length]).toEqual(['4.29', 1, 0])
+  expect(encode(refusal).length).toBeLessThan(3 * encode(asked).length)
+})
+
+const hasIPv6 = Object.values(networkInterfaces()).some(faces => faces?.some(({ address }) => address === '::1'))
+
+test.each(['127.0.0.1', 'localhost', ...(hasIPv6 ? ['::1', '::'] : [])])('a listener on %s answers', async host => {
+  const { server } = await start()
+  const { port } = await server.server.listen('coap', { host, port: 0 })
+  for (const address of host === '::' ? ['::1', '127.0.0.1'] : [host]) {
+    const client = await CoapClient.open(port, { host: address, echo: true })
+    opened.push(client)
+    expect((await client.request({ path: 'observed', observe: 0 })).code).toBe(CODE.Content)
   }
 })
 

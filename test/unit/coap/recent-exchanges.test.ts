@@ -77,3 +77,15 @@ test('bytes are counted as long as they are kept', () => {
   expect(recent.find(99, 0)).toBe(running)
   expect(recent.find(98, 0)).toBeNull()
 })
+
+test('of a peer that is forgotten nothing is counted, also when its handlers answer later', () => {
+  const { kept, recent, answered } = recentWith(4)
+  answered(1)
+  const running = recent.begin(2, 0, LIFETIME)
+  if (running === null) throw new Error('no room')
+  recent.keep(running, Buffer.alloc(4))
+  recent.close()
+  expect(kept.total).toBe(0)
+  recent.keep(running, answer)
+  expect([kept.total, running.answer]).toEqual([0, answer])
+})
