@@ -48,9 +48,11 @@ export interface Acknowledged {
   readonly at: number
 }
 
+/** Told from timers and sockets: listeners must not throw. */
 export interface HomeEvents {
+  /** After each login, also when a renewal hands over without a gap. */
   connected: []
-  /** Why, in words for a person; and when, `performance.now()`. */
+  /** The link was lost, not left: why, in words for a person; and when, `performance.now()`. */
   disconnected: [reason: string, at: number]
   renewed: []
   /** The topic or filter that was refused. */

@@ -81,9 +81,8 @@ export class MqttLink implements Link {
   constructor(client: MqttClient, listener: LinkListener) {
     this.#client = client
     this.#listener = listener
-    client.on('message', (topic, payload) => {
-      if (this.#state !== 'closed') listener.message(topic, payload)
-    })
+    // Also while the link ends: the package acknowledges what it has handed over, and the broker forgets it.
+    client.on('message', (topic, payload) => listener.message(topic, payload))
     client.on('disconnect', packet => {
       const text = packet.properties?.reasonString
       this.#reason = `the broker ended the connection: ${text ?? `reason 0x${(packet.reasonCode ?? 0).toString(16)}`}`
