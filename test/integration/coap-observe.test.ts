@@ -206,15 +206,20 @@ describe('observations', () => {
     await writer.post('home/kitchen/temperature', 'before')
     await live.next()
     await writer.post('home/kitchen/temperature', 'waiting')
-    await end(id, issued.id)
-    await writer.post('home/kitchen/temperature', 'after the answer')
     live.ack = 'auto'
+    await end(id, issued.id)
+    await settled(watcher)
+    // At once, though the message before it was never acknowledged.
+    expect(watcher.client.received.map(told)).toContain('4.01')
+    const then = watcher.client.received.length
+    await writer.post('home/kitchen/temperature', 'after the answer')
     for (const each of [live, slow]) {
       const goodbye = await each.next(({ code }) => code !== CODE.Content)
       expect([told(goodbye), observeIn(goodbye)]).toEqual(['4.01', null])
     }
     await settled(watcher)
     const came = watcher.client.received.map(({ payload }) => payload.toString())
+    expect(watcher.client.received.slice(then).filter(({ code }) => code === CODE.Content)).toEqual([])
     for (const late of ['waiting', 'after the answer']) expect(came.filter(text => text.includes(late))).toEqual([])
     expect(told(await watcher.get(`device/${id}/x`))).toBe('4.01')
   })
