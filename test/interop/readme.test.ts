@@ -1,7 +1,8 @@
-// The README's commands, run as they stand there, in order, with bash, on what a fresh clone holds; and the enrolment guide's
+// The README's commands, run as they stand there, in order, with bash, on what a fresh clone holds; and those of the guides
 // after them. A fence says more than it shows: `sh terminal=reader` stays open, `sh exit=1` is refused, and the `text`
 // after a block is what it prints, line by line (`…` any text, `...` any lines).
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { has } from '../fixtures/programs.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const PAGES = ['README.md', 'docs/guide/enrolment.md']
+const PAGES = ['README.md', 'docs/guide/enrolment.md', 'docs/guide/coap.md']
 const USUAL_PORTS: readonly (readonly [host: string, port: number])[] = [
   ['127.0.0.1', 1883],
   ['0.0.0.0', 8883],
@@ -18,6 +19,8 @@ const USUAL_PORTS: readonly (readonly [host: string, port: number])[] = [
   ['0.0.0.0', 8084],
   ['127.0.0.1', 8443],
 ]
+/** Over UDP. */
+const COAP = 5683
 
 interface Block {
   readonly page: string
@@ -126,11 +129,25 @@ function isFree([host, port]: readonly [string, number]): Promise<boolean> {
   })
 }
 
+function isFreeUdp(port: number): Promise<boolean> {
+  return new Promise(settle => {
+    const socket = createSocket('udp4')
+    socket.once('error', () => settle(false))
+    socket.bind({ port, address: '127.0.0.1', exclusive: true }, () => socket.close(() => settle(true)))
+  })
+}
+
 async function canRun(): Promise<boolean> {
-  const programs = [has('mosquitto_pub', 'mosquitto-clients'), has('openssl', 'openssl'), has('curl', 'curl')]
+  const programs = [
+    has('mosquitto_pub', 'mosquitto-clients'),
+    has('openssl', 'openssl'),
+    has('curl', 'curl'),
+    has('coap-client-notls', 'libcoap3-bin'),
+  ]
   if (programs.includes(false)) return false
   const free = await Promise.all(USUAL_PORTS.map(isFree))
   const taken = USUAL_PORTS.filter((_, i) => !free[i]).map(([, port]) => port)
+  if (!(await isFreeUdp(COAP))) taken.push(COAP)
   if (taken.length === 0) return true
   const message = `the README serves on the usual ports, and these are taken: ${taken.join(', ')}. Free them and repeat`
   if (process.env.LATCHKEY_INTEROP === 'required') throw new Error(message)
@@ -160,6 +177,7 @@ describe.skipIf(!(await canRun()))('on a fresh clone', () => {
 
   /** Opens a terminal that stays, and waits until what it runs can be relied on. */
   async function openTerminal(name: string, { code }: Block): Promise<void> {
+    await open.get(name)?.stop()
     const terminal = new Terminal(code, clone)
     open.set(name, terminal)
     if (name === 'reader') await subscribed(code)
