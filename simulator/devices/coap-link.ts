@@ -112,11 +112,16 @@ export class CoapLink implements Link {
   async end(): Promise<void> {
     const wasOpen = !this.#closed
     this.#closed = true
-    this.#ended.abort()
     if (wasOpen) {
       const logout: CoapRequest = { method: 'DELETE', path: CONNECTION, query: this.#session }
       await this.#exchange.request(logout, FAREWELL).catch(() => null)
     }
+    await this.drop()
+  }
+
+  async drop(): Promise<void> {
+    this.#closed = true
+    this.#ended.abort()
     await this.#exchange.close()
   }
 

@@ -35,6 +35,8 @@ export interface Link {
   subscribe(filter: string): Promise<Outcome>
   /** Logs out; resolves when the socket is closed. Never rejects. */
   end(): Promise<void>
+  /** The same without a word: the session goes on over another link. */
+  drop(): Promise<void>
 }
 
 /** The broker answered, and did not let the device in. */

@@ -111,7 +111,14 @@ export class MqttLink implements Link {
   }
 
   end(): Promise<void> {
-    const polite = this.#state === 'open' && this.#client.connected
+    return this.#end(this.#state === 'open' && this.#client.connected)
+  }
+
+  drop(): Promise<void> {
+    return this.#end(false)
+  }
+
+  #end(polite: boolean): Promise<void> {
     this.#state = 'closed'
     this.#failPending(new LinkClosed('the link was ended'))
     return new Promise(resolve => {

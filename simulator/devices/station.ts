@@ -214,7 +214,7 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
       const before = stay
       stay = next
       this.#enter(stay)
-      await before.link.end()
+      await before.link.drop()
     }
   }
 

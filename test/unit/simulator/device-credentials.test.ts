@@ -85,6 +85,7 @@ describe('renewal in session', () => {
       },
       subscribe: async () => 'accepted',
       end: async () => {},
+      drop: async () => {},
     }
     return renewal.renew(link, present)
   }
