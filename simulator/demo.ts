@@ -14,6 +14,7 @@ import { revoke } from './steps/revoke.ts'
 const STEP = { house: 60_000, enrolment: 30_000, intruder: 90_000, revocation: 40_000, restart: 90_000, last: 30_000 }
 /** Milliseconds between two steps of the world, two pictures, and two looks into the audit trail. */
 const EVERY = { world: 100, picture: 250, denials: 1_000 }
+const SHOWN_DENIALS = 20
 /** Milliseconds for everybody to leave. */
 const LEAVE = 10_000
 
@@ -81,10 +82,10 @@ async function lookForDenials(run: Run): Promise<void> {
   const found = await denialsOf(run.broker.operator()).catch(() => null)
   if (found === null) return
   const known = new Set(run.denials.map(({ id }) => id))
-  for (const { id, principal, action, target, because } of found.toReversed()) {
-    if (!known.has(id)) run.tell(`refused: ${principal} ${action} ${target} (${because})`)
-  }
-  run.denials = found
+  const news = found.filter(({ id }) => !known.has(id))
+  for (const { principal, action, target, because } of news.toReversed())
+    run.announce(`refused: ${principal} ${action} ${target} (${because})`)
+  run.denials = [...news, ...run.denials].slice(0, SHOWN_DENIALS)
 }
 
 function reportOf({ options, home, checker, checks, broker, elapsed }: Run): Report {

@@ -2,18 +2,17 @@
 import type { AuditRecord, LatchkeyClient } from '../src/client/client.ts'
 import type { DenialView } from './demo-state.ts'
 
-const NEWEST = 12
+/** Records of each kind that are looked through. */
+const NEWEST = 50
 
 /** Newest first: what the policy denied, and who was not let in. */
 export async function denialsOf(operator: LatchkeyClient): Promise<(DenialView & { readonly id: number })[]> {
-  const ask = (type: string) => operator.audit.list({ type, reverse: true, limit: NEWEST * 4 })
+  const ask = (type: string) => operator.audit.list({ type, reverse: true, limit: NEWEST })
   const [decisions, authentications] = await Promise.all([ask('decision'), ask('authentication')])
   return [
     ...decisions.items.filter(({ event }) => event.permit === false).map(deniedView),
     ...authentications.items.filter(({ event }) => event.result === 'refused').map(refusedView),
-  ]
-    .sort((one, other) => other.id - one.id)
-    .slice(0, NEWEST)
+  ].sort((one, other) => other.id - one.id)
 }
 
 const deniedView = ({ id, event }: AuditRecord) => ({

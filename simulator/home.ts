@@ -1,4 +1,5 @@
 // The home of a run: the world, those who live in it, and what became of them.
+import type { FaultyRoom } from './checks/room-checks.ts'
 import type { InhabitantView, RoomView } from './demo-state.ts'
 import type { BrokerAddress, EnergyService, HomeDevice, Inhabitant } from './devices/home-device.ts'
 import { isAirConditioner, makeEnergyService, makeHome } from './devices/make-home.ts'
@@ -57,8 +58,10 @@ export class Home {
     return [...this.devices, this.energy]
   }
 
-  get faults(): World['faults'] {
-    return this.world.faults
+  /** Who was made deaf, and when, in seconds of the run. */
+  get deafness(): readonly FaultyRoom[] {
+    const { seconds } = this.#parts.timetable
+    return this.#deaf.map(({ room, from, to }) => ({ room, from: from * seconds, to: to * seconds }))
   }
 
   device(id: string): HomeDevice {

@@ -177,4 +177,11 @@ export class Redraw {
     this.#write(`${up}${shown.map(line => `\r${line}\u001b[K\n`).join('')}\u001b[J`)
     this.#drawn = shown.length
   }
+
+  /** A line that stays, above the picture; the next picture comes below it. */
+  above(line: string): void {
+    const up = this.#drawn === 0 ? '' : `\u001b[${this.#drawn}A`
+    this.#write(`${up}\r${visible(line)}\u001b[K\n\u001b[J`)
+    this.#drawn = 0
+  }
 }

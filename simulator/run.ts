@@ -106,6 +106,11 @@ export class Run {
   tell(line: string): void {
     this.#news.push(line)
     if (this.#news.length > NEWS_KEPT) this.#news.shift()
+    this.announce(line)
+  }
+
+  /** For those who read lines: the picture has a place of its own for it. */
+  announce(line: string): void {
     this.#screen.tell(this.elapsed, line)
   }
 

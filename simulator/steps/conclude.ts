@@ -15,7 +15,7 @@ export function judgeHome(run: Run): void {
   const at = Math.min(run.elapsed, timetable.seconds)
   run.add(
     ...roomChecks(checker, plan, at),
-    ...deafnessChecks(checker, home.faults),
+    ...deafnessChecks(checker, home.deafness),
     ...plan.rooms.slice(0, 1).map(({ name }) => recoveryCheck(checker, name)),
     sensorsCheck(checker, plan),
     kindsCheck(plan, sessions),

@@ -7,6 +7,8 @@ import type { Run } from '../run.ts'
 import { LISTENER } from '../run-manifests.ts'
 import { TurnedAway, Visitor } from '../visitor.ts'
 
+/** Seconds that the reader is away at least before the kill, also in a run that is late. */
+const ABSENT = 2
 /** Milliseconds until everybody is connected again. */
 const BACK_WITHIN = 15_000
 /** Milliseconds in which what is retained and queued arrives. */
@@ -23,7 +25,7 @@ export async function restart(run: Run): Promise<void> {
   try {
     await reader.leave()
     run.tell('a reader with a persistent session goes away')
-    await run.until(timetable.killAt)
+    await run.until(Math.max(timetable.killAt, run.elapsed + ABSENT))
 
     await broker.kill()
     const killedAt = performance.now()

@@ -11,7 +11,7 @@ import { enrolmentToken, planOf } from './enrol.ts'
 import { tryOut } from './intrude.ts'
 
 /** Milliseconds that we wait for the end of the connection: longer than is allowed, to tell how long it took. */
-const WAIT_FOR_CUT = 5_000
+const WAIT_FOR_CUT = 2_500
 /** Milliseconds from the new enrolment to a message on the wire. */
 const WAIT_FOR_RETURN = 10_000
 

@@ -30,6 +30,7 @@ const readyLine = z.object({
   ready: z.literal(true),
   listeners: z.record(z.string(), z.object({ host: z.string(), port: z.int() })),
 })
+const refusedLine = z.object({ error: z.object({ code: z.string(), message: z.string() }) })
 export type ListeningOn = Readonly<Record<string, { readonly host: string; readonly port: number }>>
 
 export interface BrokerProcessOptions {
@@ -162,10 +163,20 @@ export class BrokerProcess {
 
   async #notStarted(cause: unknown, from: number): Promise<Failure> {
     const log = await readFile(join(this.#options.folder, 'broker.log'))
-    const end = log.subarray(from).toString().trim().slice(-TOLD_OF_LOG)
-    const why = cause instanceof Error ? cause.message : String(cause)
-    const code = /"code":"(listener-failed)"/.exec(end)?.[1] === undefined ? 'internal' : 'listener-failed'
-    return new Failure(code, `the broker did not start: ${why}. The end of its log: ${end || 'nothing'}`, { cause })
+    const { code, message } = endOf(log.subarray(from).toString())
+    const why = message ?? (cause instanceof Error ? cause.message : String(cause))
+    return new Failure(code, `the broker did not start: ${why}`, { cause })
+  }
+}
+
+/** What `serve --json` says last when it cannot serve, or else the end of its log. */
+function endOf(log: string): { code: 'listener-failed' | 'internal'; message: string | null } {
+  const last = log.trim().split('\n').at(-1) ?? ''
+  try {
+    const { error } = refusedLine.parse(JSON.parse(last))
+    return { code: error.code === 'listener-failed' ? 'listener-failed' : 'internal', message: error.message }
+  } catch {
+    return { code: 'internal', message: last === '' ? null : last.slice(-TOLD_OF_LOG) }
   }
 }
 

@@ -6,15 +6,15 @@ import type { DrawnScreen, Paint, Terminal } from './terminal.ts'
 
 /** A screen that must be given back when the run is over. */
 export interface DemoScreen extends Screen {
+  /** Something to know before the run begins. */
+  note(line: string): void
   close(): void
 }
 
-export function demoScreen({ screen, paintOut, out }: Terminal, json: boolean): DemoScreen {
-  if (json) return SILENT
+export function demoScreen({ screen, paintOut, out, err }: Terminal, json: boolean): DemoScreen {
+  if (json) return { note: err, tell() {}, draw() {}, close() {} }
   return screen === null ? new PlainScreen(out) : new LiveScreen(screen, paintOut)
 }
-
-const SILENT: DemoScreen = { tell() {}, draw() {}, close() {} }
 
 const HIDE_CURSOR = '\u001b[?25l'
 const SHOW_CURSOR = '\u001b[?25h'
@@ -33,6 +33,10 @@ class LiveScreen implements DemoScreen {
   }
 
   readonly #showCursor = () => this.#screen.write(SHOW_CURSOR)
+
+  note(line: string): void {
+    this.#redraw.above(line)
+  }
 
   /** The picture shows the news by itself. */
   tell(): void {}
@@ -56,6 +60,10 @@ class PlainScreen implements DemoScreen {
 
   constructor(out: Terminal['out']) {
     this.#out = out
+  }
+
+  note(line: string): void {
+    this.#out(line)
   }
 
   tell(seconds: number, line: string): void {

@@ -60,14 +60,14 @@ async function run(call: Call): Promise<Outcome> {
   const manifests = await readYaml([join(packageFolder(), 'devices')])
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
   const data = options.text('data') ?? join(folder, 'broker')
+  const screen = demoScreen(terminal, json)
   const broker = new BrokerProcess({
     folder,
     data,
     args: UNSAFE.filter(name => options.flag(name)).map(name => `--${name}`),
     freePorts: options.flag('free-ports'),
-    say: line => terminal.err(`latchkey: ${line}`),
+    say: line => screen.note(`latchkey: ${line}`),
   })
-  const screen = demoScreen(terminal, json)
   let report: Report
   try {
     const home = { plan: HOME, seconds, speed, seed, folder, manifests }

@@ -56,6 +56,12 @@ test.each<[string, RegExp]>([
   ['audit list --before 1 --after 2', /not both/],
   ['audit list --type logins', /--type logins: choose one of authentication/],
   ['ca crl --der', /--der needs --out/],
+  ['demo --for 10s', /--for 10s: a run takes at least 20s/],
+  ['demo --for 2h', /--for 2h: at most 1h/],
+  ['demo --for soon', /--for soon: write a duration/],
+  ['demo --speed 0', /--speed 0: 1 to 600 is possible/],
+  ['demo --seed x', /--seed x: write a whole number/],
+  ['demo --report {folder}/gone/r.json', /--report .* cannot be written \(ENOENT\)/],
 ])('latchkey %s', async (line, sentence) => {
   const words = line.split(' ').map(word => word.replace(/\{(\w+)\}/, (_, name: string) => files[name] ?? folder))
   // An address that refuses connections, so that whatever gets past the check is told apart.

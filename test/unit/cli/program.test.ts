@@ -30,6 +30,7 @@ test('the stable surface is there', () => {
     'ca',
     'client',
     'credential',
+    'demo',
     'device',
     'doctor',
     'enrolment',

@@ -117,6 +117,15 @@ describe('Redraw', () => {
     ])
   })
 
+  test('a line above the picture stays', () => {
+    const written: string[] = []
+    const redraw = new Redraw(text => written.push(text))
+    redraw.show(['one', 'two'], 24)
+    redraw.above('port 1883 is taken\u001b')
+    redraw.show(['one'], 24)
+    expect(written.slice(1)).toEqual(['\u001b[2A\rport 1883 is taken?\u001b[K\n\u001b[J', '\rone\u001b[K\n\u001b[J'])
+  })
+
   test('never draws more lines than it can go up', () => {
     const written: string[] = []
     new Redraw(text => written.push(text)).show(['1', '2', '3', '4'], 3)
