@@ -21,6 +21,7 @@ export interface UdpListenerOptions {
   readonly id: string
 }
 
+/** Joins no multicast group: requests to one are not served (RFC 7252 8). */
 export class UdpListener {
   readonly host: string
   readonly port: number

@@ -143,6 +143,8 @@ test('a handler that answers in time answers all duplicates that came before', a
   await exchange(client, bytes, bytes)
   await server.release()
   expect(shown(await exchange(client, bytes))).toEqual(['ACK 2.05 late', 'ACK 2.05 late'])
+  server.time.advance(100_000)
+  expect(await arrived(client)).toEqual([])
   expect(server.seen).toHaveLength(1)
 })
 
@@ -348,6 +350,19 @@ test('strangers beyond the bound drive out strangers; observers stay', async () 
   expect(server.seen).toHaveLength(before + 1)
   notify('still here', false)
   expect(shown(await arrived(client))).toEqual(['NON 2.05 still here'])
+})
+
+test('a stranger who had to make room while his handler ran is answered all the same', async () => {
+  const { server, client } = await start({ strangers: 1 })
+  await exchange(client, encode(request(client, 'slow')))
+  const other = await connect(server)
+  await exchange(other, encode(request(other, 'hello')))
+  await server.release()
+  expect(shown(await arrived(client))).toEqual(['ACK 2.05 late'])
+  await exchange(client, encode(request(client, 'hello')))
+  await exchange(other, encode(request(other, 'hello')))
+  // What one peer has been answered, and no more.
+  expect(server.metric('kept_answer_bytes')).toBeLessThan(100)
 })
 
 test('an answer that the network refuses stops nothing', async () => {
