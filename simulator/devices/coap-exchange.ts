@@ -1,4 +1,5 @@
-// Requests over the `coap` package, and everything that is odd about it. One agent on one socket of its own.
+// Requests over the `coap` package, and everything that is odd about it. One agent on one socket of its own; the two that
+// the package opens when it is imported stay unused, and keep no process alive.
 import { createSocket, type Socket } from 'node:dgram'
 import { Agent, type CoapPacket, ObserveReadStream, type OutgoingMessage } from 'coap'
 import { type Endpoint, LinkClosed, reachable } from './link.ts'
