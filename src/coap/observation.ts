@@ -5,43 +5,12 @@ import type { Delivered, Receiver } from '../bus/receiver.ts'
 import type { Link, Session } from '../bus/session.ts'
 import type { Subscription } from '../bus/subscription.ts'
 import { CODE, codeOf } from '../coap-wire/codes.ts'
-import type { Clock } from '../model/clock.ts'
 import { FAILURES, type FailureCode } from '../model/failure.ts'
-import type { Meter } from '../model/meter.ts'
 import type { Principal } from '../model/principal.ts'
-import { contentFormatIn, type Form, type Notices } from './representation.ts'
+import type { Ending, ObservationParts, ObservationTerms } from './observation-parts.ts'
+import { contentFormatIn } from './representation.ts'
 import type { Fate, Peer } from './resource.ts'
 import type { CoapSession, Held } from './session.ts'
-
-export interface ObservationTerms {
-  readonly peer: Peer
-  /** Of the request: all notifications bear it. */
-  readonly token: Buffer
-  /** The filter as asked for, `$share/...` included. */
-  readonly name: string
-  readonly form: Form
-  /** Content-Format that was asked for; null: any. */
-  readonly accept: number | null
-}
-
-export interface ObservationParts {
-  readonly notices: Notices
-  readonly clock: Clock
-  readonly meter: Meter
-  /** For its epoch. */
-  readonly access: { readonly epoch: number }
-  /** Milliseconds, see `observerCheck`. */
-  readonly checkEvery: number
-  /** Whether its owner may have the subscription now. */
-  isPermitted(subscription: Subscription): boolean
-  /** Takes it off every list, and its session off the bus. */
-  ended(observation: Observation, reason: Ending): void
-  /** Nobody acknowledges there any more. */
-  lost(peer: Peer): void
-}
-
-/** What ends an observation, as the meter counts it. */
-export type Ending = 'cancelled' | 'replaced' | 'reset' | 'timeout' | 'gone' | 'format' | 'denied' | 'ended'
 
 interface Delivery {
   /** null once it is done with. */
@@ -50,8 +19,8 @@ interface Delivery {
   readonly retain: boolean
 }
 
-/** Messages that come between the registration and its answer. */
-const EARLY = 16
+/** QoS 0 messages that wait for an answer or an acknowledgement. */
+const HELD_BACK = 16
 
 export class Observation implements Receiver, Link, Held {
   readonly lane = null
@@ -62,9 +31,13 @@ export class Observation implements Receiver, Link, Held {
   readonly #terms: ObservationTerms
   readonly #parts: ObservationParts
   #bus: { readonly session: Session; readonly subscription: Subscription } | null = null
-  /** null once the answer to the registration has left: notifications come after it. */
-  #early: { readonly message: Message; readonly delivered: Delivered }[] | null = []
-  /** The confirmable message that is waited for; the others stay in the queue of the session. */
+  /** The answer to the registration has not left yet: notifications come after it. */
+  #answering = true
+  readonly #heldBack: { readonly message: Message; readonly delivered: Delivered }[] = []
+  /**
+   * The confirmable message that is waited for. What comes meanwhile stays in the queue of the session, or is held back:
+   * were it sent, a repetition of this one would look old and be dropped (RFC 7641 3.4).
+   */
   #inflight: QueueEntry | 'retained' | null = null
   #confirmedAt: number
   #sequence = 0
@@ -104,24 +77,24 @@ export class Observation implements Receiver, Link, Held {
     return name === this.name && form === this.#terms.form && accept === this.#terms.accept && session === this.session
   }
 
-  /** Until `begin`: another answer is about to leave. */
+  /** Until `begin`: another answer is about to leave. What is not acknowledged leaves again after it, as newer. */
   hold(): void {
-    this.#early ??= []
+    this.#answering = true
+    this.#takeBack()
   }
 
   /** The answer has left. */
   begin(): void {
-    const early = this.#early ?? []
-    this.#early = null
-    for (const { message, delivered } of early) this.send(message, delivered)
+    this.#answering = false
     this.#pump()
+    this.#goOn()
   }
 
   // --- messages -----------------------------------------------------------------------------------------------------------
 
   /** Retained messages come one after the other: a filter may match very many (RFC 7641 4.5.1). */
   get congested(): boolean {
-    return this.#early !== null || this.#inflight !== null
+    return this.#answering || this.#inflight !== null
   }
 
   /** It is on no lane. */
@@ -130,7 +103,7 @@ export class Observation implements Receiver, Link, Held {
   /** QoS 0: non-confirmable, unless it is time to see whether somebody is there. */
   send(message: Message, delivered: Delivered): void {
     if (this.#ended) return
-    if (this.#early !== null) {
+    if (this.congested) {
       this.#holdBack(message, delivered)
       return
     }
@@ -146,12 +119,11 @@ export class Observation implements Receiver, Link, Held {
   }
 
   #holdBack(message: Message, delivered: Delivered): void {
-    if (this.#early === null) return
-    if (this.#early.length === EARLY) {
-      this.#early.shift()
+    if (this.#heldBack.length === HELD_BACK) {
+      this.#heldBack.shift()
       this.#parts.meter.count('latchkey_messages_dropped_total', { reason: 'slow-reader' })
     }
-    this.#early.push({ message: message.keep(), delivered })
+    this.#heldBack.push({ message: message.keep(), delivered })
   }
 
   /** QoS 1 and 2: confirmable, one at a time. */
@@ -162,7 +134,7 @@ export class Observation implements Receiver, Link, Held {
   #pump(): void {
     const { session } = this.#bus ?? {}
     if (session === undefined) return
-    while (!this.#ended && this.#early === null && this.#inflight === null) {
+    while (!this.#ended && !this.congested) {
       const entry = session.queue.peek()
       if (entry === undefined) break
       session.queue.shift()
@@ -192,7 +164,28 @@ export class Observation implements Receiver, Link, Held {
 
   #settled(): void {
     this.#inflight = null
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    while (!this.#ended && !this.congested) {
+      const next = this.#heldBack.shift()
+      if (next === undefined) break
+      const { message, delivered } = next
+      const due = !message.hasExpired(this.#parts.clock.now()) && this.#mayReceive({ message, qos: 0, ...delivered })
+      if (due) this.send(message, delivered)
+    }
     this.#pump()
+  }
+
+  /** What waits for its acknowledgement goes back to the queue, and is judged again before it leaves. */
+  #takeBack(): void {
+    const entry = this.#inflight
+    if (this.#bus === null || entry === null || entry === 'retained') return
+    this.peer.withdraw(this.token)
+    entry.permittedAt = -1
+    this.#bus.session.queue.putBack([entry])
+    this.#inflight = null
   }
 
   /** False when it has ended the observation instead. */
@@ -255,13 +248,9 @@ export class Observation implements Receiver, Link, Held {
       this.#end('denied', CODE.Forbidden)
       return
     }
-    const entry = this.#inflight
-    if (entry === null) return
-    if (entry === 'retained') return // asked before it is repeated
-    this.peer.withdraw(this.token)
-    entry.permittedAt = -1
-    session.queue.putBack([entry])
-    this.#settled()
+    this.#takeBack() // what is retained is asked for before it is repeated
+    this.#pump()
+    this.#goOn()
   }
 
   /** The session has ended. The observer is told why, without Observe: it is none any more (RFC 7641 4.2). */
@@ -277,7 +266,7 @@ export class Observation implements Receiver, Link, Held {
   #end(reason: Ending, code: number | null): void {
     if (this.#ended) return
     this.#ended = true
-    this.#early = null
+    this.#heldBack.length = 0
     this.peer.withdraw(this.token)
     this.#parts.ended(this, reason)
     if (code === null) return

@@ -130,6 +130,35 @@ describe('an observation', () => {
     expect(peer.told()).toEqual(['2.05 4'])
   })
 
+  test('QoS 0 does not overtake what is not acknowledged: its repetition would look old', async () => {
+    await observe(TOPIC)
+    await served.publish(TOPIC, '1')
+    for (let i = 2; i < 20; i++) await served.publish(TOPIC, `${i}`, { qos: 0 })
+    const [first, ...early] = peer.take()
+    expect(early).toEqual([])
+    first?.onFate('acknowledged')
+    const came = [first, ...peer.take()]
+    expect(came.map(each => each?.payload.toString())).toEqual([
+      '1',
+      ...Array.from({ length: 16 }, (_, i) => `${i + 4}`),
+    ])
+    const numbers = came.map(each => observeOf(each ?? { options: [] }) ?? 0)
+    for (let i = 1; i < numbers.length; i++)
+      expect(((numbers[i] ?? 0) - (numbers[i - 1] ?? 0)) & 0xffffff).toBeLessThan(2 ** 23)
+  })
+
+  test('what was held back and has expired, or is not permitted any more, does not leave', async () => {
+    await observe('home/kitchen/+')
+    await served.publish('home/kitchen/light', '1')
+    await served.publish('home/kitchen/light', 'expired', { qos: 0, properties: { messageExpiryInterval: 5 } })
+    await served.publish('home/kitchen/window', 'forbidden', { qos: 0 })
+    await served.publish('home/kitchen/light', '2', { qos: 0 })
+    served.door.ahead(6_000)
+    await served.putPolicy(POLICY.replace('home/+/lock', 'home/+/window'))
+    peer.notified.at(-1)?.onFate('acknowledged')
+    expect(wildcard().map(([, , payload]) => payload)).toEqual(['1', '1', '2'])
+  })
+
   test('what expired in the queue never leaves', async () => {
     await observe(TOPIC)
     await served.publish(TOPIC, '1')
@@ -212,8 +241,11 @@ describe('an observation', () => {
     const before = observeOf(peer.notified[0] ?? { options: [] }) ?? 0
     const again = await observe(TOPIC)
     expect(((observeOf(again) ?? 0) - before) & 0xffffff).toBeLessThan(2 ** 23)
-    peer.notified[0]?.onFate('acknowledged')
-    expect(peer.told()).toEqual(['2.05 1', '2.05 2'])
+    const [, repeated] = peer.notified
+    expect(peer.withdrawn).toEqual(['t'])
+    expect(((observeOf(repeated ?? { options: [] }) ?? 0) - (observeOf(again) ?? 0)) & 0xffffff).toBeLessThan(2 ** 23)
+    repeated?.onFate('acknowledged')
+    expect(peer.told()).toEqual(['2.05 1', '2.05 1', '2.05 2'])
     await observe('device/t1/other')
     await served.publish(TOPIC, '3')
     expect(peer.told()).toEqual([])
