@@ -5,16 +5,14 @@ import { isMalformed, type Malformed } from '../coap-wire/decode.ts'
 import { encode } from '../coap-wire/encode.ts'
 import { type CoapMessage, type MessageType, TYPE } from '../coap-wire/message.ts'
 import { printable } from '../model/printable.ts'
-import { asNotified } from './block2.ts'
 import { type Asker, REJECTED } from './dispatcher.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
+import { Outbox } from './outbox.ts'
 import type { Lane, Listed } from './peers.ts'
 import { type Exchange, RecentExchanges } from './recent-exchanges.ts'
 import { EMPTY_BYTES, emptyMessage, isRequestMessage, rejectionOf } from './rejection.ts'
-import type { Fate, Notification, Response } from './resource.ts'
-import { Retransmission } from './retransmission.ts'
-import { SentNotifications } from './sent-notifications.ts'
+import type { Notification, Response } from './resource.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** RFC 9000 8.1 has the same bound: whoever may not be there is sent less than thrice what came from there. */
@@ -38,8 +36,8 @@ export class UnreliablePeer implements Asker, Listed {
   readonly #bucket: TokenBucket
   readonly #recent: RecentExchanges
   readonly #forgotten: () => void
-  #outgoing: Retransmission | null = null
-  #sent: SentNotifications | null = null
+  /** Most peers only ask. */
+  #outbox: Outbox | null = null
   #goneListeners: (() => void)[] | null = null
   #isGone = false
   #messageId: number
@@ -69,8 +67,8 @@ export class UnreliablePeer implements Asker, Listed {
       return
     }
     const isEmpty = message.code === CODE.Empty && !isMalformed(message)
-    if (isEmpty && message.type === TYPE.ACK) this.#outgoing?.acknowledged(message.messageId)
-    else if (isEmpty && message.type === TYPE.RST) this.#wasReset(message.messageId)
+    if (isEmpty && message.type === TYPE.ACK) this.#outbox?.acknowledged(message.messageId)
+    else if (isEmpty && message.type === TYPE.RST) this.#outbox?.reset(message.messageId)
     else {
       // A ping is nothing unexpected.
       if (!isEmpty) this.#context.counters.dropped(isMalformed(message) ? 'malformed' : 'unexpected')
@@ -89,35 +87,11 @@ export class UnreliablePeer implements Asker, Listed {
   notify(notification: Notification): void {
     if (this.#isGone) return
     this.#context.peers.used(this, this.#context.clock.now())
-    const response = asNotified(notification, this.#context.dispatcher.largestBlock)
-    if (response.payload !== undefined && response.payload.length > this.#context.limits.messageBytes) {
-      this.#context.counters.dropped('size')
-      this.#tell(notification, 'dropped')
-      return
-    }
-    if (notification.confirmable) {
-      this.#confirmables().notify({
-        token: notification.token.toString('latin1'),
-        state: notification.state === true,
-        mayLeave: () => notification.mayLeave?.() ?? true,
-        datagram: messageId => this.#encode(TYPE.CON, messageId, notification.token, response),
-        settle: fate => this.#tell(notification, fate),
-      })
-      return
-    }
-    if (notification.mayLeave?.() === false) {
-      this.#tell(notification, 'dropped')
-      return
-    }
-    const messageId = this.nextMessageId()
-    this.#sent ??= new SentNotifications(this.#context.limits.rememberedNotifications)
-    this.#sent.remember(messageId, notification)
-    this.#send(this.#encode(TYPE.NON, messageId, notification.token, response))
-    this.#tell(notification, 'sent')
+    this.#sending.notify(notification)
   }
 
   withdraw(token: Buffer): void {
-    this.#outgoing?.withdraw(token.toString('latin1'))
+    this.#outbox?.withdraw(token)
   }
 
   onGone(listener: () => void): void {
@@ -138,7 +112,7 @@ export class UnreliablePeer implements Asker, Listed {
   gone(): void {
     this.#isGone = true
     this.#forgotten()
-    this.#outgoing?.close()
+    this.#outbox?.close()
     this.#recent.close()
     const listeners = this.#goneListeners ?? []
     this.#goneListeners = null
@@ -149,11 +123,6 @@ export class UnreliablePeer implements Asker, Listed {
         this.#context.log.error({ cause: printable(String(error)) }, 'a peer that left could not be cleared away')
       }
     }
-  }
-
-  nextMessageId(): number {
-    this.#messageId = (this.#messageId + 1) & 0xffff
-    return this.#messageId
   }
 
   // --- requests ----------------------------------------------------------------------------------------------------
@@ -225,7 +194,7 @@ export class UnreliablePeer implements Asker, Listed {
     if (message.type === TYPE.NON) {
       if (response === REJECTED) this.#send(emptyMessage(TYPE.RST, message.messageId))
       else if (!dispatcher.isUnwanted(message, response))
-        this.#send(this.#bounded(TYPE.NON, this.nextMessageId(), message, response, size))
+        this.#send(this.#bounded(TYPE.NON, this.#nextMessageId(), message, response, size))
       return
     }
     if (exchange.answer !== null) {
@@ -243,16 +212,12 @@ export class UnreliablePeer implements Asker, Listed {
 
   /** A separate response (RFC 7252 5.2.2). */
   #respondLater(message: CoapMessage, response: Response, size: number): void {
-    if (this.#isGone) return
     // The acknowledgement has used up a part of what may be sent.
     const bound = size - Math.ceil(EMPTY_BYTES / AMPLIFICATION)
-    this.#confirmables().respond({
-      token: message.token.toString('latin1'),
-      state: false,
-      mayLeave: () => true,
-      datagram: messageId => this.#bounded(TYPE.CON, messageId, message, response, bound),
-      settle: () => {},
-    })
+    const datagram = (messageId: number) => this.#bounded(TYPE.CON, messageId, message, response, bound)
+    // Nobody will hear the acknowledgement of one who is forgotten: it must do without repetition.
+    if (this.#isGone) this.#send(datagram(this.#nextMessageId()))
+    else this.#sending.respond(message.token, datagram)
   }
 
   #bounded(type: MessageType, messageId: number, request: CoapMessage, response: Response, size: number): Buffer {
@@ -263,28 +228,19 @@ export class UnreliablePeer implements Asker, Listed {
 
   // --- out ---------------------------------------------------------------------------------------------------------
 
-  #wasReset(messageId: number): void {
-    if (this.#outgoing?.reset(messageId)) return
-    const notification = this.#sent?.take(messageId)
-    if (notification) this.#tell(notification, 'reset')
-  }
-
-  /** A listener that fails must stop neither the timers of all peers nor the answers to others. */
-  #tell(notification: Pick<Notification, 'onFate'>, fate: Fate): void {
-    try {
-      notification.onFate(fate)
-    } catch (error) {
-      this.#context.log.error({ cause: printable(String(error)) }, 'the fate of a notification could not be told')
-    }
-  }
-
-  #confirmables(): Retransmission {
-    this.#outgoing ??= new Retransmission(this.#context, {
-      nextMessageId: () => this.nextMessageId(),
+  get #sending(): Outbox {
+    this.#outbox ??= new Outbox(this.#context, {
+      nextMessageId: () => this.#nextMessageId(),
+      encode: (type, messageId, token, response) => this.#encode(type, messageId, token, response),
       send: bytes => this.#send(bytes),
       mayRepeat: bytes => this.proved || this.#bytesOut + bytes.length < AMPLIFICATION * this.#bytesIn,
     })
-    return this.#outgoing
+    return this.#outbox
+  }
+
+  #nextMessageId(): number {
+    this.#messageId = (this.#messageId + 1) & 0xffff
+    return this.#messageId
   }
 
   #encode(type: MessageType, messageId: number, token: Buffer, response: Response): Buffer {

@@ -139,10 +139,42 @@ test('a stranger who had to make room while his handler ran is answered all the 
   await exchange(other, encode(request(other, 'hello')))
   await server.release()
   expect(shown(await arrived(client))).toEqual(['ACK 2.05 late'])
-  await exchange(client, encode(request(client, 'hello')))
+  const slow = encode({ ...request(client, 'slow'), payload: Buffer.alloc(50) })
+  await exchange(client, slow)
+  server.time.advance(600)
   await exchange(other, encode(request(other, 'hello')))
+  await server.release()
+  server.time.advance(100_000)
+  expect(shown(await arrived(client))).toEqual(['ACK 0.00', 'CON 2.05 late'])
   // What one peer has been answered, and no more.
   expect(server.metric('kept_answer_bytes')).toBeLessThan(100)
+})
+
+test('a listener that fails is logged, and stops neither timers nor others', async () => {
+  const { server, client } = await observer()
+  const broken = (confirmable: boolean, text: string) =>
+    server.observer.notify({
+      token: Buffer.from('tk'),
+      code: CODE.Content,
+      options: [],
+      payload: Buffer.from(text),
+      confirmable,
+      mayLeave: () => {
+        if (text === 'b') throw new Error('broken')
+        return true
+      },
+      onFate: () => {
+        throw new Error('broken')
+      },
+    })
+  for (const text of ['a', 'b', 'c']) {
+    broken(true, text)
+    broken(false, text)
+  }
+  server.time.advance(100_000)
+  const came = new Set(shown(await arrived(client)))
+  expect(came).toEqual(new Set(['CON 2.05 a', 'NON 2.05 a', 'NON 2.05 c', 'CON 2.05 c']))
+  expect(server.errors.length).toBeGreaterThan(0)
 })
 
 test('an answer that the network refuses stops nothing', async () => {

@@ -1,0 +1,111 @@
+// What leaves for a peer without being asked at that moment: notifications (RFC 7641) and separate responses.
+import { type MessageType, TYPE } from '../coap-wire/message.ts'
+import { printable } from '../model/printable.ts'
+import { asNotified } from './block2.ts'
+import type { MessageContext } from './message-context.ts'
+import type { Fate, Notification, Response } from './resource.ts'
+import { type Line, Retransmission } from './retransmission.ts'
+import { SentNotifications } from './sent-notifications.ts'
+
+/** The side of the peer. */
+export interface OutboxLine extends Line {
+  encode(type: MessageType, messageId: number, token: Buffer, response: Response): Buffer
+}
+
+export class Outbox {
+  readonly #context: MessageContext
+  readonly #line: OutboxLine
+  #confirmable: Retransmission | null = null
+  #sent: SentNotifications | null = null
+
+  constructor(context: MessageContext, line: OutboxLine) {
+    this.#context = context
+    this.#line = line
+  }
+
+  notify(notification: Notification): void {
+    const { dispatcher, limits, counters } = this.#context
+    const response = asNotified(notification, dispatcher.largestBlock)
+    if (response.payload !== undefined && response.payload.length > limits.messageBytes) {
+      counters.dropped('size')
+      this.#tell(notification, 'dropped')
+    } else if (notification.confirmable) this.#queue(notification, response)
+    else this.#sendNow(notification, response)
+  }
+
+  /** `datagram` makes the response under a message id. */
+  respond(token: Buffer, datagram: (messageId: number) => Buffer): void {
+    this.#retransmission.respond({
+      token: token.toString('latin1'),
+      state: false,
+      mayLeave: () => true,
+      datagram,
+      settle: () => {},
+    })
+  }
+
+  withdraw(token: Buffer): void {
+    this.#confirmable?.withdraw(token.toString('latin1'))
+  }
+
+  acknowledged(messageId: number): void {
+    this.#confirmable?.acknowledged(messageId)
+  }
+
+  reset(messageId: number): void {
+    if (this.#confirmable?.reset(messageId)) return
+    const notification = this.#sent?.take(messageId)
+    if (notification) this.#tell(notification, 'reset')
+  }
+
+  close(): void {
+    this.#confirmable?.close()
+  }
+
+  get #retransmission(): Retransmission {
+    this.#confirmable ??= new Retransmission(this.#context, this.#line)
+    return this.#confirmable
+  }
+
+  #queue(notification: Notification, response: Response): void {
+    const { token, state } = notification
+    this.#retransmission.notify({
+      token: token.toString('latin1'),
+      state: state === true,
+      mayLeave: () => this.#mayLeave(notification),
+      datagram: messageId => this.#line.encode(TYPE.CON, messageId, token, response),
+      settle: fate => this.#tell(notification, fate),
+    })
+  }
+
+  #sendNow(notification: Notification, response: Response): void {
+    if (!this.#mayLeave(notification)) {
+      this.#tell(notification, 'dropped')
+      return
+    }
+    const messageId = this.#line.nextMessageId()
+    this.#sent ??= new SentNotifications(this.#context.limits.rememberedNotifications)
+    this.#sent.remember(messageId, notification)
+    this.#line.send(this.#line.encode(TYPE.NON, messageId, notification.token, response))
+    this.#tell(notification, 'sent')
+  }
+
+  // Whoever fails here must stop neither the timers of all peers nor the answers to others.
+
+  #mayLeave(notification: Notification): boolean {
+    try {
+      return notification.mayLeave?.() ?? true
+    } catch (error) {
+      this.#context.log.error({ cause: printable(String(error)) }, 'whether a notification may leave could not be told')
+      return false
+    }
+  }
+
+  #tell(notification: Pick<Notification, 'onFate'>, fate: Fate): void {
+    try {
+      notification.onFate(fate)
+    } catch (error) {
+      this.#context.log.error({ cause: printable(String(error)) }, 'the fate of a notification could not be told')
+    }
+  }
+}
