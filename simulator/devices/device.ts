@@ -5,14 +5,16 @@ import { Station, type StationParts } from './station.ts'
 export type DeviceParts = StationParts
 
 export class Device extends Station implements HomeDevice {
-  async start(enrolmentToken: string): Promise<void> {
-    if (!(await this.identity.load())) await this.identity.enrol(enrolmentToken)
-    await this.live()
+  start(enrolmentToken: string): Promise<void> {
+    return this.live(async () => {
+      if (!(await this.identity.load())) await this.identity.enrol(enrolmentToken)
+    })
   }
 
-  async enrolAgain(enrolmentToken: string): Promise<void> {
-    await this.identity.enrol(enrolmentToken)
-    await this.leave()
-    await this.live()
+  enrolAgain(enrolmentToken: string): Promise<void> {
+    return this.live(async () => {
+      await this.identity.enrol(enrolmentToken)
+      await this.leave()
+    })
   }
 }

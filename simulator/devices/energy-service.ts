@@ -40,14 +40,10 @@ export class EnergyReader extends Station implements EnergyService {
   }
 
   /** The secret is kept like any credential; another one replaces it. */
-  async start(clientSecret: string): Promise<void> {
-    await this.identity.keep({
-      kind: 'secret',
-      audience: 'token',
-      secret: clientSecret,
-      obtainedAt: Date.now(),
-      expiresAt: null,
-    })
-    await this.live()
+  start(clientSecret: string): Promise<void> {
+    const obtainedAt = Date.now()
+    return this.live(() =>
+      this.identity.keep({ kind: 'secret', audience: 'token', secret: clientSecret, obtainedAt, expiresAt: null }),
+    )
   }
 }

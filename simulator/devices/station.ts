@@ -10,6 +10,7 @@ import { type Link, LinkClosed, LoginRefused, type Outgoing } from './link.ts'
 import { openLink } from './open-link.ts'
 import { Outbox } from './outbox.ts'
 import { Backoff, type Lease, pause, renewalDelay } from './patience.ts'
+import { openVisit } from './renewal-visit.ts'
 import { SessionRenewal } from './renewing.ts'
 
 export interface StationParts {
@@ -63,6 +64,7 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
   /** A credential was exchanged and is not in use yet. */
   #exchanged = false
   #working = false
+  #stops = 0
 
   constructor({ plan, type, identity, broker, behaviour }: StationParts) {
     super()
@@ -111,13 +113,17 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
     )
   }
 
-  /** Connects and stays until `stop`; resolves when it takes part for the first time. */
-  protected live(): Promise<void> {
+  /** Connects after `preparation` and stays until `stop`; resolves when it takes part for the first time. */
+  protected async live(preparation: () => Promise<void>): Promise<void> {
+    const stops = this.#stops
+    await preparation()
+    const stopped = new LinkClosed(`${this.id} was stopped before it took part`)
+    if (this.#stops !== stops) throw stopped
     const end = new AbortController()
-    return new Promise((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       const over = this.#persist(end.signal, resolve)
       this.#life = { end, over }
-      void over.then(() => reject(new LinkClosed(`${this.id} was stopped before it took part`)))
+      void over.then(() => reject(stopped))
     })
   }
 
@@ -130,6 +136,7 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
   }
 
   async stop(): Promise<void> {
+    this.#stops += 1
     this.#behaviour.end()
     this.#working = false
     await this.leave()
@@ -140,6 +147,8 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
     while (!signal.aborted) {
       try {
         const stay = await this.#open(signal)
+        // It was stopped in the last moment, and must not begin to work again.
+        if (signal.aborted) return await stay.link.end()
         this.#backoff.reset()
         this.#work()
         takesPart()
@@ -246,21 +255,10 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
     }
   }
 
-  /** New secrets travel encrypted: a device on a plain link asks for its own on a visit over mqtts. */
   async #renewalLink({ link, renewal }: Stay, signal: AbortSignal): Promise<RenewalLink> {
     if (this.protocol === 'mqtts' || this.protocol === 'wss') return { link, renewal, leave: async () => {} }
-    const visiting = new SessionRenewal()
     const { login } = await this.identity.login()
-    const visit = await openLink({
-      protocol: 'mqtts',
-      broker: this.#broker,
-      clientId: this.id,
-      login,
-      sessionExpiry: 0,
-      signal,
-      listener: { message: (topic, payload) => void visiting.heard(topic, payload), denied() {}, closed() {} },
-    })
-    return { link: visit, renewal: visiting, leave: () => visit.end() }
+    return openVisit({ device: this.id, broker: this.#broker, login, signal })
   }
 
   #over(link: Link): (parcel: Parcel) => ReturnType<Link['publish']> {

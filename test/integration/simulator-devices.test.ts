@@ -180,6 +180,19 @@ describe('a home whose broker goes silent', () => {
     }
   })
 
+  test.each(['thermostat-nursery', 'thermostat-kitchen'])('%s, stopped before it took part, never does', async id => {
+    const device = devices.find(one => one.id === id) as HomeDevice
+    await device.stop()
+    const { connects } = device.counts
+    const starting = device.start('not-a-token')
+    const refused = expect(starting).rejects.toThrow(/stopped/)
+    await device.stop()
+    await refused
+    expect(device.counts.connects).toBe(connects)
+    await device.start('not-a-token')
+    expect(device.counts.connects).toBe(connects + 1)
+  })
+
   test('a device that is stopped while nobody answers is stopped', async () => {
     await home.goDown()
     await Promise.all(devices.map(device => device.stop()))
