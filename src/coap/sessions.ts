@@ -247,7 +247,10 @@ export class CoapSessions implements SessionKeeper {
       clientId,
       failure,
     })
-    this.#parts.log.info({ principal: id, client: printable(clientId ?? ''), transport, address, failure }, type)
+    const fields = { principal: id, client: printable(clientId ?? ''), transport, address, failure }
+    // Whoever invents addresses must not fill the log.
+    if (kind === 'anonymous') this.#parts.log.debug(fields, type)
+    else this.#parts.log.info(fields, type)
   }
 
   // --- what sessions ask --------------------------------------------------------------------------------------------------
