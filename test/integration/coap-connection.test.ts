@@ -76,7 +76,7 @@ describe('a session over CoAP', () => {
     const session = await CoapDevice.login(
       broker,
       'brief',
-      signedBy(key, { ...honestClaims('brief'), exp: inSeconds(2) }),
+      signedBy(key, { ...honestClaims('brief'), exp: inSeconds(4) }),
       client,
     )
     const observation = await session.observe('device/brief/x')
