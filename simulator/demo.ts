@@ -66,10 +66,18 @@ async function course(run: Run): Promise<void> {
 
 /** The world goes on and is drawn, whatever the course of the run is at. */
 function keepGoing(run: Run): () => void {
+  let looking = false
+  const look = async () => {
+    // A broker that is slow would only get slower.
+    if (looking) return
+    looking = true
+    await lookForDenials(run)
+    looking = false
+  }
   const timers = [
     setInterval(() => run.home.tick(run.elapsed), EVERY.world),
     setInterval(() => run.draw(), EVERY.picture),
-    setInterval(() => void lookForDenials(run), EVERY.denials),
+    setInterval(() => void look(), EVERY.denials),
   ]
   return () => {
     for (const timer of timers) clearInterval(timer)

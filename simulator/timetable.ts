@@ -22,6 +22,8 @@ export interface Timetable {
   readonly killAt: number
   /** How long credentials and tokens live that the run hands out: 20 to 40 s, so that renewals are seen. */
   readonly lifetime: number
+  /** Seconds that keys and secrets live which are not renewed: to the end of the run, and they do not pile up. */
+  readonly keyLifetime: number
 }
 
 export function timetableOf(seconds: number): Timetable {
@@ -33,6 +35,7 @@ export function timetableOf(seconds: number): Timetable {
     readerLeavesAt: seconds * 0.55,
     killAt: seconds * 0.65,
     lifetime: Math.round(Math.min(40, Math.max(20, seconds / 2))),
+    keyLifetime: Math.ceil(seconds) + 900,
   }
 }
 

@@ -27,11 +27,11 @@ export function judgeHome(run: Run): void {
 /** By its effect too: a command of the intruder's must not have been heard by anybody. */
 export function judgeIntruder({ attempts, checker, add }: Run): void {
   for (const { attempt, outcome } of attempts) {
-    const { stopped, observed, evidence, command } = outcome
+    const { ok, observed, evidence, command } = outcome
     const arrived = command !== undefined && checker.heardCommand(command.room, command.id)
     add({
       name: attempt.name,
-      ok: stopped && !arrived,
+      ok: ok && !arrived,
       expected: attempt.expected,
       observed: arrived ? `${observed}, and the command arrived` : observed,
       evidence: arrived ? `${evidence}; id ${command.id} received on home/${command.room}/ac/set` : evidence,

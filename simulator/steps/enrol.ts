@@ -3,6 +3,7 @@ import type { EnrolmentInput, LatchkeyClient } from '../../src/client/client.ts'
 import type { HomeDevice } from '../devices/home-device.ts'
 import type { DevicePlan, HomePlan } from '../home-plan.ts'
 import type { Run } from '../run.ts'
+import type { Timetable } from '../timetable.ts'
 
 /** Seconds that an enrolment token works. */
 const TOKEN_TTL = 120
@@ -10,10 +11,15 @@ const TOKEN_TTL = 120
 export async function enrolHome(run: Run): Promise<void> {
   const { broker, home, options, timetable } = run
   const operator = broker.operator()
-  const { secret = '' } = await operator.credentials.issue({ owner: home.energy.id, kind: 'secret', audience: 'token' })
+  const { secret = '' } = await operator.credentials.issue({
+    owner: home.energy.id,
+    kind: 'secret',
+    audience: 'token',
+    lifetime: timetable.keyLifetime,
+  })
   const arrivals = [
     ...home.devices.map(async device => {
-      const token = await enrolmentToken(operator, device, planOf(options.plan, device.id), timetable.lifetime)
+      const token = await enrolmentToken(operator, device, planOf(options.plan, device.id), timetable)
       await device.start(token)
       return device.id
     }),
@@ -45,15 +51,18 @@ export async function enrolmentToken(
   operator: LatchkeyClient,
   { id, type }: Pick<HomeDevice, 'id' | 'type'>,
   plan: DevicePlan,
-  lifetime: number,
+  timetable: Timetable,
 ): Promise<string> {
-  const input: EnrolmentInput = { type, device: id, ttl: TOKEN_TTL, ...grantOf(plan, lifetime) }
+  const input: EnrolmentInput = { type, device: id, ttl: TOKEN_TTL, ...grantOf(plan, timetable) }
   return (await operator.enrolments.create(input)).token
 }
 
-/** Keys and secrets by which tokens are made stay; what is shown to the broker itself is short-lived. */
-function grantOf({ credential, tokens }: DevicePlan, lifetime: number): Pick<EnrolmentInput, 'kinds' | 'lifetime'> {
-  if (credential === 'jwt') return { kinds: [tokens === 'fetched' ? 'secret' : 'jwt-key'] }
+/** Keys and secrets by which tokens are made outlast the run; what is shown to the broker itself is short-lived. */
+function grantOf(
+  { credential, tokens }: DevicePlan,
+  { lifetime, keyLifetime }: Timetable,
+): Pick<EnrolmentInput, 'kinds' | 'lifetime'> {
+  if (credential === 'jwt') return { kinds: [tokens === 'fetched' ? 'secret' : 'jwt-key'], lifetime: keyLifetime }
   if (credential === 'oscore') throw new RangeError('the demo enrols no OSCORE devices')
   return { kinds: [credential], lifetime }
 }

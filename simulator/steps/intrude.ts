@@ -2,7 +2,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { ApiError, LatchkeyClient } from '../../src/client/client.ts'
 import { within } from '../bounded.ts'
-import { type Attempt, attemptsOf, type IntruderParts, type Outcome } from '../intruder.ts'
+import type { Attempt, IntruderParts, Outcome } from '../intruder/attempt.ts'
+import { attemptsOf } from '../intruder/attempts.ts'
 import type { Run } from '../run.ts'
 import { INTRUDER } from '../run-manifests.ts'
 import { hex, TurnedAway, Visitor } from '../visitor.ts'
@@ -23,22 +24,23 @@ export async function intrude(run: Run): Promise<void> {
 export async function tryOut(run: Run, attempt: Attempt): Promise<void> {
   const outcome = await within(attempt.name, ATTEMPT, run.signal, attempt.make()).catch(
     (error: unknown): Outcome => ({
-      stopped: false,
+      ok: false,
       observed: `it came to no end: ${error instanceof Error ? error.message : String(error)}`,
       evidence: 'none',
     }),
   )
   run.attempts.push({ attempt, outcome })
-  if (!outcome.stopped) run.tell(`${attempt.name}: ${outcome.observed} (${outcome.evidence})`)
+  if (!outcome.ok) run.tell(`${attempt.name}: ${outcome.observed} (${outcome.evidence})`)
 }
 
 /** Its own credentials are real ones. */
-async function bringIntruder({ broker, options }: Run): Promise<IntruderParts> {
+async function bringIntruder({ broker, options, timetable }: Run): Promise<IntruderParts> {
+  const { keyLifetime: lifetime } = timetable
   const operator = broker.operator()
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const jwk = { ...pair.publicKey.export({ format: 'jwk' }) }
-  const { secret = '' } = await operator.credentials.issue({ owner: INTRUDER, kind: 'secret' })
-  const { credential } = await operator.credentials.issue({ owner: INTRUDER, kind: 'jwt-key', jwk })
+  const { secret = '' } = await operator.credentials.issue({ owner: INTRUDER, kind: 'secret', lifetime })
+  const { credential } = await operator.credentials.issue({ owner: INTRUDER, kind: 'jwt-key', jwk, lifetime })
   const privateKey = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const kid = credential.kind === 'jwt-key' ? credential.kid : ''
   const [room] = options.plan.rooms
@@ -51,9 +53,10 @@ async function bringIntruder({ broker, options }: Run): Promise<IntruderParts> {
 }
 
 /** The gateway, on a second connection of its own, for a device that is not behind it. */
-async function gatewayAttempt({ broker, options }: Run): Promise<Attempt> {
+async function gatewayAttempt({ broker, options, timetable }: Run): Promise<Attempt> {
+  const { keyLifetime: lifetime } = timetable
   const { gateway, rooms } = options.plan
-  const { secret = '' } = await broker.operator().credentials.issue({ owner: gateway.id, kind: 'secret' })
+  const { secret = '' } = await broker.operator().credentials.issue({ owner: gateway.id, kind: 'secret', lifetime })
   const [room] = rooms
   const topic = `home/${room?.name}/sensor/${room?.airConditioner.id}`
   return {
@@ -65,9 +68,9 @@ async function gatewayAttempt({ broker, options }: Run): Promise<Attempt> {
       if (visitor instanceof TurnedAway) throw new Error(`the gateway was answered with ${visitor.evidence}`)
       try {
         const code = await visitor.publish(topic, '{"celsius":20}')
-        const stopped = code >= 0x80
-        const observed = stopped ? 'refused' : 'the broker took it'
-        return { stopped, observed, evidence: `PUBACK ${hex(code)} for ${topic}` }
+        const ok = code >= 0x80
+        const observed = ok ? 'refused' : 'the broker took it'
+        return { ok, observed, evidence: `PUBACK ${hex(code)} for ${topic}` }
       } finally {
         await visitor.leave()
       }
@@ -79,13 +82,14 @@ async function gatewayAttempt({ broker, options }: Run): Promise<Attempt> {
 const COMMAND = 900_004
 
 /** The energy service, with a token of its own, over HTTP: its MQTT connection stays. */
-async function energyAttempt({ broker, options }: Run): Promise<Attempt> {
+async function energyAttempt({ broker, options, timetable }: Run): Promise<Attempt> {
+  const { keyLifetime: lifetime } = timetable
   const { id } = options.plan.energy
   const [room] = options.plan.rooms
   const name = room?.name ?? ''
   const topic = `home/${name}/ac/set`
   const operator = broker.operator()
-  const { secret = '' } = await operator.credentials.issue({ owner: id, kind: 'secret', audience: 'token' })
+  const { secret = '' } = await operator.credentials.issue({ owner: id, kind: 'secret', audience: 'token', lifetime })
   return {
     name: 'energy-can-not-command',
     expected: `403 for POST /v1/messages on ${topic} with its access token`,
@@ -97,10 +101,10 @@ async function energyAttempt({ broker, options }: Run): Promise<Attempt> {
         await itself.messages.publish({ topic, payload: JSON.stringify({ mode: 'off', id: COMMAND }), qos: 1 })
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== 403) throw error
-        return { stopped: true, observed: 'refused', evidence: `403 ${error.code} for POST /v1/messages on ${topic}` }
+        return { ok: true, observed: 'refused', evidence: `403 ${error.code} for POST /v1/messages on ${topic}` }
       }
       return {
-        stopped: false,
+        ok: false,
         observed: 'the broker took the command',
         evidence: `204 for POST /v1/messages on ${topic}`,
         command: { room: name, id: COMMAND },

@@ -16,7 +16,9 @@ const ARRIVES_WITHIN = 5_000
 
 export async function restart(run: Run): Promise<void> {
   const { broker, home, timetable } = run
-  const { secret = '' } = await broker.operator().credentials.issue({ owner: LISTENER, kind: 'secret' })
+  const { secret = '' } = await broker
+    .operator()
+    .credentials.issue({ owner: LISTENER, kind: 'secret', lifetime: timetable.keyLifetime })
   const reader = new AbsentReader(broker.address, {
     clientId: `${LISTENER}/reader`,
     username: LISTENER,

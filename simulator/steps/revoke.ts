@@ -5,7 +5,7 @@ import { eventually } from '../bounded.ts'
 import { revocationChecks } from '../checks/device-checks.ts'
 import { CredentialFolder } from '../devices/credential-folder.ts'
 import type { HomeDevice } from '../devices/home-device.ts'
-import { stolenCertificate } from '../intruder.ts'
+import { stolenCertificate } from '../intruder/attempts.ts'
 import type { Run } from '../run.ts'
 import { enrolmentToken, planOf } from './enrol.ts'
 import { tryOut } from './intrude.ts'
@@ -36,7 +36,7 @@ export async function revoke(run: Run): Promise<void> {
 
   const before = run.checker.now(room.name).readings
   const plan = planOf(options.plan, device.id)
-  await device.enrolAgain(await enrolmentToken(operator, device, plan, timetable.lifetime))
+  await device.enrolAgain(await enrolmentToken(operator, device, plan, timetable))
   run.holdings.push({ device: device.id, from: run.elapsed, to: timetable.seconds, lifetime: timetable.lifetime })
   const heard = () => home.isUp(device.id) && run.checker.now(room.name).readings > before
   const returned = await eventually(heard, WAIT_FOR_RETURN, run.sleep)
@@ -48,9 +48,7 @@ export async function revoke(run: Run): Promise<void> {
 async function cutOff({ home, sessions, sleep, holdings, elapsed }: Run, operator: LatchkeyClient, device: HomeDevice) {
   const held = holdings.find(holding => holding.device === device.id)
   if (held) holdings[holdings.indexOf(held)] = { ...held, to: elapsed }
-  const active: string[] = []
-  for await (const { id, status } of operator.credentials.all({ owner: device.id }))
-    if (status === 'active') active.push(id)
+  const active = await activeOf(operator, device.id)
   const session = sessions.find(({ principal }) => principal === device.id)
   const used = session?.credential?.id ?? active.at(-1)
   if (used === undefined) throw new Error(`${device.id} has no credential to revoke`)
@@ -62,7 +60,8 @@ async function cutOff({ home, sessions, sleep, holdings, elapsed }: Run, operato
   const revokedAt = new Date().toISOString()
   const calledAt = performance.now()
   await operator.credentials.revoke(used, 'the demo shows how fast this is')
-  for (const id of active) if (id !== used) await operator.credentials.revoke(id, 'the device is compromised')
+  // Looked up again: it may be renewing at this very moment.
+  for (const id of await activeOf(operator, device.id)) await operator.credentials.revoke(id, 'its device was robbed')
   await eventually(() => end !== null, WAIT_FOR_CUT, sleep)
   const ended = end as { readonly reason: string; readonly at: number } | null
   const cutAfterMs = ended === null ? null : Math.max(0, ended.at - calledAt)
@@ -73,4 +72,10 @@ async function cutOff({ home, sessions, sleep, holdings, elapsed }: Run, operato
     reason: ended?.reason ?? 'the connection did not end',
     told: cutAfterMs === null ? 'it stayed connected' : `cut off after ${Math.round(cutAfterMs)} ms`,
   }
+}
+
+async function activeOf(operator: LatchkeyClient, owner: string): Promise<string[]> {
+  const active: string[] = []
+  for await (const { id, status } of operator.credentials.all({ owner })) if (status === 'active') active.push(id)
+  return active
 }

@@ -50,6 +50,7 @@ export class BrokerProcess {
   #child: ChildProcess | null = null
   #listeners: ListeningOn | null = null
   #server: Server | null = null
+  #stopped = false
 
   constructor(options: BrokerProcessOptions) {
     this.#options = options
@@ -95,10 +96,10 @@ export class BrokerProcess {
     await this.#end('SIGKILL')
   }
 
-  /** Asks it to end, and makes it when it does not. */
+  /** Asks it to end, and makes it when it does not. It is not started again, also not by a start under way. */
   async stop(): Promise<void> {
+    this.#stopped = true
     await this.#end('SIGTERM')
-    process.removeListener('exit', this.#killNow)
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -130,6 +131,7 @@ export class BrokerProcess {
     const log = await open(join(folder, 'broker.log'), 'a', 0o600)
     try {
       const { size } = await log.stat()
+      if (this.#stopped) throw new Failure('internal', 'the broker is not wanted any more')
       this.#child = spawnBroker(['serve', '--config', configuration, '--json', ...args], log)
       this.#listeners = await this.#ready(this.#child, size)
     } finally {

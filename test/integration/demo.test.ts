@@ -1,6 +1,6 @@
 // The demo as users run it: a process, which starts a broker as a process. Three runs at once, each with its own world.
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -74,6 +74,7 @@ function demo(args: readonly string[], interruptAt?: string): Promise<Ran> {
   const child = spawn(process.execPath, [program, 'demo', '--free-ports', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: PATIENCE,
+    env: { ...process.env, TMPDIR: folder },
   })
   let [stdout, stderr, interrupted] = ['', '', false]
   child.stdout.setEncoding('utf8').on('data', (part: string) => {
@@ -222,9 +223,13 @@ test('with --json nothing but the report is on stdout, and nothing on stderr', (
 
 test('Ctrl-C ends it early and cleanly: exit code 1, and a report', async () => {
   const file = join(folder, 'interrupted.json')
-  const { exitCode, stdout } = await demo(['--for', '60s', '--report', file, '--keep'], 'took part')
+  const { exitCode, stdout } = await demo(['--for', '60s', '--report', file], 'took part')
   const report = reportSchema.parse(JSON.parse(await readFile(file, 'utf8')))
   expect(failedOf(report)).toEqual(['run-completes'])
   expect(exitCode).toBe(1)
   expect(stdout).toContain('it was ended early')
+})
+
+test('nothing of its own is left behind', async () => {
+  expect((await readdir(folder)).sort()).toEqual(['interrupted.json', 'report.json'])
 })
