@@ -1,7 +1,7 @@
 // The run on a terminal: some lines that are drawn over, a few times a second.
 import type { DemoState, DenialView, InhabitantView, PhaseState, RoomView } from './demo-state.ts'
 import { BAND, REQUIRED_SHARE } from './home-checker.ts'
-import { failedChecks } from './report.ts'
+import { type Check, failedChecks } from './report.ts'
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 export type Paint = (style: Style, text: string) => string
@@ -24,6 +24,8 @@ export function render(state: DemoState, width: number, paint: Paint): string[] 
     heading(state),
     progress(state, Math.max(NARROWEST, width)),
     phases(state),
+    // Above the rest, so that it is seen on a small screen too.
+    ...(state.checks === null ? [] : [[], ...verdict(state.checks)]),
     [],
     [[columns(['ROOM', 'MEASURED', 'WANTED', 'IN BAND', 'AIR CONDITIONER', 'THERMOSTAT', 'ITS MACHINE']), 'dim']],
     ...state.rooms.map(roomLine),
@@ -31,7 +33,7 @@ export function render(state: DemoState, width: number, paint: Paint): string[] 
     [],
     ...section('Refused', state.denials.slice(0, SHOWN_DENIALS).map(denialLine), 'nobody yet'),
     [],
-    ...(state.checks === null ? news(state) : verdict(state)),
+    ...news(state),
   ]
   return lines.map(line => fitted(line, width, paint))
 }
@@ -118,12 +120,11 @@ const news = ({ news }: DemoState): Piece[][] =>
     'nothing yet',
   )
 
-function verdict({ checks }: DemoState): Piece[][] {
-  const all = checks ?? []
-  const failed = failedChecks({ checks: all })
-  if (failed.length === 0) return [[[`All ${all.length} checks passed.`, 'green']]]
+function verdict(checks: readonly Check[]): Piece[][] {
+  const failed = failedChecks({ checks })
+  if (failed.length === 0) return [[[`All ${checks.length} checks passed.`, 'green']]]
   return [
-    [[`${failed.length} of ${all.length} checks failed:`, 'red']],
+    [[`${failed.length} of ${checks.length} checks failed:`, 'red']],
     ...failed.slice(0, SHOWN_FAILURES).map(({ name, observed }): Piece[] => [[`  ✗ ${name}: `, 'red'], [observed]]),
     ...(failed.length > SHOWN_FAILURES ? [[[`  and ${failed.length - SHOWN_FAILURES} more`] as const]] : []),
   ]
