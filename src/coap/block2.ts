@@ -31,6 +31,9 @@ export const blockValue = ({ number, more, sizeExponent }: Block): Buffer =>
 /** The largest size exponent whose blocks are not longer than so many bytes. */
 export const sizeExponentOf = (bytes: number): number => Math.min(Math.max(0, Math.floor(Math.log2(bytes)) - 4), 6)
 
+/** Bytes of a block with this size exponent (RFC 7959 2.2). */
+export const blockBytes = (sizeExponent: number): number => 2 ** (sizeExponent + 4)
+
 /**
  * The block asked for; the answer itself when it fits and no block was asked for. The client may want smaller blocks than
  * `largest`, never larger ones. Throws `invalid-input` for a block beyond the end.
@@ -39,7 +42,7 @@ export function blockOfAnswer(response: Response, asked: Block | null, largest: 
   if (response.code !== CODE.Content) return response
   const { payload: whole = NOTHING } = response
   const sizeExponent = Math.min(asked?.sizeExponent ?? 6, largest)
-  const size = 2 ** (sizeExponent + 4)
+  const size = blockBytes(sizeExponent)
   if (asked === null && whole.length <= size) return response
   // Of what was asked in larger blocks than ours only the first can be given: it tells the size to go on with.
   const number = asked?.number ?? 0

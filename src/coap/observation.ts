@@ -201,7 +201,7 @@ export class Observation implements Receiver, Link, Held {
       this.#end('format', CODE.NotAcceptable) // RFC 7641 4.2
       return false
     }
-    const { sequence, options, payload } = notices.of(message, form, clock.now(), this.#sequence)
+    const { sequence, options, payload, isState } = notices.of(message, form, clock.now(), this.#sequence)
     this.#sequence = sequence
     const mayLeave = () => !message.hasExpired(clock.now()) && this.#mayReceive({ message, qos, retain })
     this.peer.notify({
@@ -210,6 +210,7 @@ export class Observation implements Receiver, Link, Held {
       options,
       payload,
       confirmable,
+      state: isState,
       ...(confirmable && { mayLeave }),
       onFate: fate => this.#told(fate, settled),
     })

@@ -1,6 +1,7 @@
 // All observers: who observes what under which token, and within which bounds.
 import type { Bus } from '../bus/bus.ts'
 import { Failure } from '../model/failure.ts'
+import { blockBytes, sizeExponentOf } from './block2.ts'
 import type { CoapLimits } from './limits.ts'
 import { Observation } from './observation.ts'
 import type { Ending, ObservationParts, ObservationTerms } from './observation-parts.ts'
@@ -30,7 +31,7 @@ export class Observations {
     this.#bus = bus
     this.#limits = limits
     this.#parts = {
-      notices: new Notices(),
+      notices: new Notices(blockBytes(sizeExponentOf(limits.blockSize))),
       clock,
       meter,
       access,

@@ -57,6 +57,8 @@ export interface Notice {
   readonly sequence: number
   readonly options: readonly CoapOption[]
   readonly payload: Buffer
+  /** GET gives the same, and it is longer than a block: the first one is enough (RFC 7959 2.6). */
+  readonly isState: boolean
 }
 
 /** Observe, of a number that may be longer than it (RFC 7641 2). */
@@ -64,8 +66,14 @@ export const observe = (sequence: number): CoapOption => uint(OPTION.Observe, se
 
 /** Makes notices; the last one is kept, since the observers of a message come one after the other. */
 export class Notices {
+  readonly #blockBytes: number
   #sequence = 0
   #last: (Notice & { message: Message; form: Form; secondsLeft: number | undefined }) | null = null
+
+  /** `blockBytes`: the longest payload that leaves in one piece where GET can give the rest. */
+  constructor(blockBytes: number) {
+    this.#blockBytes = blockBytes
+  }
 
   /**
    * Sequence numbers follow the clock in milliseconds, so that they also grow over a restart; at most 65 536 in a second
@@ -82,13 +90,18 @@ export class Notices {
     let notice = this.#last
     if (notice?.message !== message || notice.form !== form || notice.secondsLeft !== secondsLeft) {
       const sequence = this.nextSequence(now)
-      const options = [observe(sequence), ...describingOptions(contentFormatIn(message, form), secondsLeft)]
-      notice = { sequence, options, payload: payloadOf(message, form), message, form, secondsLeft }
+      const isState = form === 'value' && message.retain && message.payload.length > this.#blockBytes
+      const options = [
+        ...(isState ? [{ number: OPTION.ETag, value: etagOf(message) }] : []),
+        observe(sequence),
+        ...describingOptions(contentFormatIn(message, form), secondsLeft),
+      ]
+      notice = { sequence, options, payload: payloadOf(message, form), isState, message, form, secondsLeft }
       this.#last = notice
     }
     if (notice.sequence > after) return notice
-    const { options, payload } = notice
     const sequence = this.nextSequence(now)
-    return { sequence, options: [observe(sequence), ...options.slice(1)], payload }
+    const options = notice.options.map(option => (option.number === OPTION.Observe ? observe(sequence) : option))
+    return { ...notice, sequence, options }
   }
 }

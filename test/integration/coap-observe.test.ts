@@ -2,8 +2,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { CODE } from '../../src/coap-wire/codes.ts'
 import { type CoapMessage, TYPE } from '../../src/coap-wire/message.ts'
+import { OPTION, optionOf, uintOf, uintValue } from '../../src/coap-wire/options.ts'
 import { decodeTopicMessage } from '../../src/coap-wire/topic-message.ts'
 import { FREE_PORTS_WITH_COAP, POLICY, startBroker, type TestBroker } from '../fixtures/broker.ts'
+import { connectDevice } from '../fixtures/clients.ts'
 import { CoapDevice, observeIn, told } from '../fixtures/coap-device.ts'
 import { CoapClient } from '../wire/coap-wire.ts'
 
@@ -47,6 +49,27 @@ describe('observations', () => {
 
   /** Whatever was on its way to this client has come. */
   const settled = (who: CoapDevice) => who.client.ping()
+
+  test('of a retained value longer than a block the first comes, and GET gives the rest by the same ETag', async () => {
+    const large = Array.from({ length: 900 }, (_, i) => `line ${i}`).join('\n')
+    const observation = await device.observe('device/t1/large')
+    const mqtt = await connectDevice(broker, 't1', { username: 't1', password: credential.secret })
+    await mqtt.publishAsync('device/t1/large', large, { qos: 1, retain: true })
+    await mqtt.endAsync(true)
+    const first = await observation.next()
+    const etag = optionOf(first, OPTION.ETag)
+    expect(first.payload.length).toBe(1024)
+    const blocks = [first.payload]
+    for (let more = true, number = 1; more; number++) {
+      const value = uintValue((number << 4) | 6)
+      const answer = await device.get('device/t1/large', { options: [{ number: OPTION.Block2, value }] })
+      expect(optionOf(answer, OPTION.ETag)).toEqual(etag)
+      blocks.push(answer.payload)
+      more = (uintOf(optionOf(answer, OPTION.Block2) ?? Buffer.alloc(0)) & 8) !== 0
+    }
+    expect(Buffer.concat(blocks).toString()).toBe(large)
+    await observation.cancel()
+  })
 
   test('notifications bear the token, newer numbers, and the type of their QoS', async () => {
     await device.put(TOPIC, 'first')

@@ -24,7 +24,7 @@ const numberOf = (notice: { options: readonly { number: number; value: Buffer }[
 
 describe('notices', () => {
   test('are the same object for all observers of a message', () => {
-    const notices = new Notices()
+    const notices = new Notices(1024)
     const one = message('21.5', { properties: { contentType: 'application/json' }, expiresAt: NOW + 30_500 })
     const first = notices.of(one, 'value', NOW, 0)
     expect(notices.of(one, 'value', NOW, 0)).toBe(first)
@@ -35,7 +35,7 @@ describe('notices', () => {
 
   test('with wildcards hold topic, content format and payload', () => {
     const one = message('21.5', { properties: { contentType: 'application/json' } })
-    const notice = new Notices().of(one, 'topic-message', NOW, 0)
+    const notice = new Notices(1024).of(one, 'topic-message', NOW, 0)
     expect(decodeTopicMessage(notice.payload)).toEqual({
       topic: 'home/kitchen/temperature',
       contentFormat: 50,
@@ -45,7 +45,7 @@ describe('notices', () => {
   })
 
   test('an observer who has had a later number gets one of its own', () => {
-    const notices = new Notices()
+    const notices = new Notices(1024)
     const [old, fresh] = [message('old'), message('fresh')]
     const common = notices.of(old, 'value', NOW, 0)
     const before = notices.of(fresh, 'value', NOW, 0).sequence
@@ -56,8 +56,8 @@ describe('notices', () => {
   })
 
   test('numbers fit into 24 bits and go on with the clock, also after a restart', () => {
-    const notice = new Notices().of(message('x'), 'value', NOW, 0)
-    const later = new Notices().of(message('x'), 'value', NOW + 1, 0)
+    const notice = new Notices(1024).of(message('x'), 'value', NOW, 0)
+    const later = new Notices(1024).of(message('x'), 'value', NOW + 1, 0)
     expect(numberOf(notice, OPTION.Observe)).toBe(NOW % 2 ** 24)
     expect(((numberOf(later, OPTION.Observe) ?? 0) - (numberOf(notice, OPTION.Observe) ?? 0)) & 0xffffff).toBe(1)
   })
