@@ -26,6 +26,17 @@ export interface Outcome {
   readonly command?: { readonly room: string; readonly id: number }
 }
 
+/**
+ * Ids of commands that must not arrive. Each is lower than the one before: a thermostat that hears of one that did goes on
+ * above it, and must not come by another.
+ */
+export const COMMANDS = {
+  mqtt: 4_000_000_000,
+  coap: 3_000_000_000,
+  session: 2_000_000_000,
+  energy: 1_000_000_000,
+} as const
+
 /** Milliseconds in which something that should not come would have come. */
 const LISTENED = 2_500
 

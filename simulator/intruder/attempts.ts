@@ -1,10 +1,7 @@
 // Somebody with one key of the house, who wants more.
-import type { Attempt, IntruderParts } from './attempt.ts'
+import { type Attempt, COMMANDS, type IntruderParts } from './attempt.ts'
 import { coapOutcome, observing, withCoapSession } from './over-coap.ts'
 import { entering, expiredToken, ownEntry, ownTopic, publishOutcome, subscribing, withVisitor } from './over-mqtt.ts'
-
-/** Ids that no thermostat of the run gets to. */
-const COMMANDS = { mqtt: 900_001, coap: 900_002, session: 900_003 } as const
 
 /** What needs no more than the intruder's own key. */
 export function attemptsOf(parts: IntruderParts): Attempt[] {

@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { ApiError, LatchkeyClient } from '../../src/client/client.ts'
 import { within } from '../bounded.ts'
-import type { Attempt, IntruderParts, Outcome } from '../intruder/attempt.ts'
+import { type Attempt, COMMANDS, type IntruderParts, type Outcome } from '../intruder/attempt.ts'
 import { attemptsOf } from '../intruder/attempts.ts'
 import type { Run } from '../run.ts'
 import { INTRUDER } from '../run-manifests.ts'
@@ -78,9 +78,6 @@ async function gatewayAttempt({ broker, options, timetable }: Run): Promise<Atte
   }
 }
 
-/** Of the command that must not arrive. */
-const COMMAND = 900_004
-
 /** The energy service, with a token of its own, over HTTP: its MQTT connection stays. */
 async function energyAttempt({ broker, options, timetable }: Run): Promise<Attempt> {
   const { keyLifetime: lifetime } = timetable
@@ -98,7 +95,7 @@ async function energyAttempt({ broker, options, timetable }: Run): Promise<Attem
       const { httpsUrl: url, ca } = broker.address
       const itself = new LatchkeyClient({ url, ca, token, timeout: 5_000 })
       try {
-        await itself.messages.publish({ topic, payload: JSON.stringify({ mode: 'off', id: COMMAND }), qos: 1 })
+        await itself.messages.publish({ topic, payload: JSON.stringify({ mode: 'off', id: COMMANDS.energy }), qos: 1 })
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== 403) throw error
         return { ok: true, observed: 'refused', evidence: `403 ${error.code} for POST /v1/messages on ${topic}` }
@@ -107,7 +104,7 @@ async function energyAttempt({ broker, options, timetable }: Run): Promise<Attem
         ok: false,
         observed: 'the broker took the command',
         evidence: `204 for POST /v1/messages on ${topic}`,
-        command: { room: name, id: COMMAND },
+        command: { room: name, id: COMMANDS.energy },
       }
     },
   }
