@@ -7,7 +7,6 @@ import type { HomeChecker } from './home-checker.ts'
 import type { DevicePlan, HomePlan } from './home-plan.ts'
 import type { DeviceReport } from './report.ts'
 import { deafTimes, type Timetable } from './timetable.ts'
-import type { Fault } from './world/faults.ts'
 import { startingExcess, World } from './world/world.ts'
 
 export interface HomeParts {
@@ -31,17 +30,18 @@ export class Home {
   readonly world: World
   readonly devices: readonly HomeDevice[]
   readonly energy: EnergyService
+  /** Who is made deaf, and when, in seconds of the run. */
+  readonly deafness: readonly FaultyRoom[]
   readonly #parts: HomeParts
   readonly #links = new Map<string, InhabitantView['link']>()
   readonly #cuts = new Map<string, Cut>()
-  readonly #deaf: readonly Fault[]
 
   constructor(parts: HomeParts) {
     const { plan, seed, speed, timetable, broker, folder, tell } = parts
     const { seconds, lifetime } = timetable
     this.#parts = parts
     this.world = new World({ seed, rooms: plan.rooms, excess: startingExcess(seconds * speed) })
-    this.#deaf = deafTimes(this.world.faults, seconds * speed)
+    this.deafness = deafTimes(this.world.faults, timetable)
     this.devices = makeHome({ plan, world: this.world, broker, folder, speed, lifetime })
     this.energy = makeEnergyService({ plan, broker, folder, lifetime })
     for (const one of this.inhabitants) {
@@ -56,12 +56,6 @@ export class Home {
 
   get inhabitants(): readonly Inhabitant[] {
     return [...this.devices, this.energy]
-  }
-
-  /** Who was made deaf, and when, in seconds of the run. */
-  get deafness(): readonly FaultyRoom[] {
-    const { seconds } = this.#parts.timetable
-    return this.#deaf.map(({ room, from, to }) => ({ room, from: from * seconds, to: to * seconds }))
   }
 
   device(id: string): HomeDevice {
@@ -85,13 +79,12 @@ export class Home {
 
   /** Lets the world catch up; `elapsed`: seconds of wall time since the beginning. */
   tick(elapsed: number): void {
-    const { speed, timetable, plan } = this.#parts
+    const { speed, plan } = this.#parts
     this.world.advance(Math.max(0, elapsed * speed - this.world.seconds))
-    const part = elapsed / timetable.seconds
     for (const { name, airConditioner } of plan.rooms) {
       const device = this.device(airConditioner.id)
       if (!isAirConditioner(device)) continue
-      device.deaf = this.#deaf.some(({ room, from, to }) => room === name && part >= from && part < to)
+      device.deaf = this.deafness.some(({ room, from, to }) => room === name && elapsed >= from && elapsed < to)
     }
   }
 

@@ -79,7 +79,7 @@ export class Run {
     this.broker = broker
     this.signal = signal
     this.#screen = screen
-    this.timetable = timetableOf(seconds)
+    this.timetable = timetableOf(seconds, speed)
     this.checker = new HomeChecker(plan.rooms, this.timetable.judgedFrom)
     const tell = (line: string) => this.tell(line)
     this.home = new Home({ plan, seed, speed, timetable: this.timetable, broker: broker.address, folder, tell })

@@ -3,7 +3,7 @@ import type { Session } from '../../src/client/client.ts'
 import type { Inhabitant } from '../devices/home-device.ts'
 import type { DevicePlan, HomePlan } from '../home-plan.ts'
 import type { Check } from '../report.ts'
-import { renewalIsDue, type Timetable } from '../timetable.ts'
+import { renewalIsDue } from '../timetable.ts'
 
 /** How the broker calls what proves a device: a JWT hangs on a key. */
 const KINDS: Readonly<Record<DevicePlan['credential'], string>> = {
@@ -56,15 +56,9 @@ export interface Holding {
   readonly lifetime: number
 }
 
-export function deviceChecks(
-  inhabitants: readonly Inhabitant[],
-  holdings: readonly Holding[],
-  plan: Timetable,
-): Check[] {
+export function deviceChecks(inhabitants: readonly Inhabitant[], holdings: readonly Holding[]): Check[] {
   const due = inhabitants.filter(({ id }) =>
-    holdings.some(
-      ({ device, from, to, lifetime }) => device === id && renewalIsDue({ ...plan, seconds: to }, from, lifetime),
-    ),
+    holdings.some(({ device, from, to, lifetime }) => device === id && renewalIsDue(from, lifetime, to)),
   )
   return [
     each('devices-connect', 'every device logs in', 'accepted logins', inhabitants, ({ counts }) => counts.connects),

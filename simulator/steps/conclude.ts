@@ -19,7 +19,7 @@ export function judgeHome(run: Run): void {
     ...plan.rooms.slice(0, 1).map(({ name }) => recoveryCheck(checker, name)),
     sensorsCheck(checker, plan),
     kindsCheck(plan, sessions),
-    ...deviceChecks(home.inhabitants, holdings, timetable),
+    ...deviceChecks(home.inhabitants, holdings),
     readingCheck(home.energy, sessions),
   )
 }
