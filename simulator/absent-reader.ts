@@ -29,21 +29,18 @@ export class AbsentReader {
 
   /** Leaves a session behind. */
   async leave(): Promise<void> {
-    this.#visitor = await this.#enter(() => {})
+    const visitor = await this.#enter()
     for (const filter of FILTERS) {
-      const code = await this.#visitor.subscribe(filter)
+      const code = await visitor.subscribe(filter)
       if (code >= 0x80) throw new Error(`its subscription to ${filter} was refused`)
     }
-    await this.#visitor.leave()
-    this.#visitor = null
+    await visitor.leave()
     this.#leftAt = performance.now()
   }
 
   /** Comes back to the same session. */
   async comeBack(): Promise<void> {
-    this.#visitor = await this.#enter(({ topic, payload }) => {
-      if (this.received.length < MOST) this.received.push({ topic, payload })
-    })
+    this.#visitor = await this.#enter()
   }
 
   async close(): Promise<void> {
@@ -51,8 +48,15 @@ export class AbsentReader {
     this.#visitor = null
   }
 
-  async #enter(onMessage: (message: { topic: string; payload: Buffer }) => void): Promise<Visitor> {
-    const visitor = await Visitor.enter(this.#address, { ...this.#login, sessionExpiry: KEPT, onMessage })
+  /** What comes before it leaves counts as well: its sender may learn only afterwards that it has arrived. */
+  async #enter(): Promise<Visitor> {
+    const visitor = await Visitor.enter(this.#address, {
+      ...this.#login,
+      sessionExpiry: KEPT,
+      onMessage: ({ topic, payload }) => {
+        if (this.received.length < MOST) this.received.push({ topic, payload })
+      },
+    })
     if (visitor instanceof TurnedAway) throw new Error(`the reader was answered with ${visitor.evidence}`)
     return visitor
   }
