@@ -1,12 +1,13 @@
 // The last checks, when the time of the run is over.
-import type { LatchkeyClient } from '../../src/client/client.ts'
+import type { AuditRecord, LatchkeyClient } from '../../src/client/client.ts'
 import { denialsCheck, refusalsCheck, verificationCheck } from '../checks/audit-checks.ts'
 import { deviceChecks, kindsCheck, readingCheck } from '../checks/device-checks.ts'
 import { deafnessChecks, recoveryCheck, roomChecks, sensorsCheck } from '../checks/room-checks.ts'
 import type { Run } from '../run.ts'
 
-/** Records of one type that are looked through. */
-const LOOKED_THROUGH = 500
+/** Records in a page, and pages that are looked through: an hour's. */
+const PAGE = 500
+const PAGES = 40
 
 /** What is known without asking the broker. */
 export function judgeHome(run: Run): void {
@@ -42,10 +43,22 @@ export function judgeIntruder({ attempts, checker, add }: Run): void {
 export async function judgeAudit({ broker, intruder, add }: Run): Promise<void> {
   const operator = broker.operator()
   add(verificationCheck(await operator.audit.verify()))
-  if (intruder) add(denialsCheck(intruder.own.id, intruder.victim.room, await newest(operator, 'decision')))
-  add(refusalsCheck(await newest(operator, 'authentication')))
+  if (intruder) {
+    const denied = await recordsOf(operator, 'decision', ({ event }) => event.permit === false)
+    add(denialsCheck(intruder.own.id, intruder.victim.room, denied))
+  }
+  add(refusalsCheck(await recordsOf(operator, 'authentication', ({ event }) => event.result === 'refused')))
 }
 
-async function newest(operator: LatchkeyClient, type: string) {
-  return (await operator.audit.list({ type, reverse: true, limit: LOOKED_THROUGH })).items
+/** Newest first. */
+async function recordsOf(operator: LatchkeyClient, type: string, wanted: (record: AuditRecord) => boolean) {
+  const found: AuditRecord[] = []
+  let after: string | undefined
+  for (let page = 0; page < PAGES; page++) {
+    const { items, next } = await operator.audit.list({ type, reverse: true, limit: PAGE, after })
+    found.push(...items.filter(wanted))
+    if (next === null) break
+    after = next
+  }
+  return found
 }
