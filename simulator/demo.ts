@@ -89,8 +89,8 @@ async function lookForDenials(run: Run): Promise<void> {
   if (run.listener === null) return
   const found = await denialsOf(run.broker.operator()).catch(() => null)
   if (found === null) return
-  const known = new Set(run.denials.map(({ id }) => id))
-  const news = found.filter(({ id }) => !known.has(id))
+  const newest = run.denials[0]?.id ?? 0
+  const news = found.filter(({ id }) => id > newest)
   for (const { principal, action, target, because } of news.toReversed())
     run.announce(`refused: ${principal} ${action} ${target} (${because})`)
   run.denials = [...news, ...run.denials].slice(0, SHOWN_DENIALS)

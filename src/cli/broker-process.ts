@@ -199,5 +199,7 @@ const configurationOf = (data: string, ports: ReadonlyMap<string, number>) => ({
 /** Our own program, compiled or not. In a process group of its own: Ctrl-C is for us, and we end it when we are done. */
 function spawnBroker(args: readonly string[], log: FileHandle): ChildProcess {
   const program = join(import.meta.dirname, `main${extname(import.meta.filename)}`)
-  return spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', log.fd], detached: true })
+  // What somebody set for a broker of theirs (LATCHKEY_DATA, LATCHKEY_VAULT_KEY) is not meant for this one.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LATCHKEY_')))
+  return spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', log.fd], detached: true, env })
 }

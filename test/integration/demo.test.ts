@@ -74,7 +74,8 @@ function demo(args: readonly string[], interruptAt?: string): Promise<Ran> {
   const child = spawn(process.execPath, [program, 'demo', '--free-ports', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: PATIENCE,
-    env: { ...process.env, TMPDIR: folder },
+    // Somebody's own broker is none of the demo's business.
+    env: { ...process.env, TMPDIR: folder, LATCHKEY_DATA: join(folder, 'of-somebody') },
   })
   let [stdout, stderr, interrupted] = ['', '', false]
   child.stdout.setEncoding('utf8').on('data', (part: string) => {
