@@ -104,7 +104,8 @@ export class BrokerProcess {
 
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    // Without a process id it never was a process, and nothing will end.
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise<void>(resolve => child.once('exit', () => resolve()))
     child.kill(signal)
     const timer = setTimeout(() => child.kill('SIGKILL'), ENDED_WITHIN)
@@ -144,17 +145,18 @@ export class BrokerProcess {
   async #ready(child: ChildProcess, from: number): Promise<ListeningOn> {
     let timer: NodeJS.Timeout | undefined
     try {
-      return await new Promise<ListeningOn>((resolve, reject) => {
+      const line = await new Promise<string>((resolve, reject) => {
         let text = ''
         child.stdout?.setEncoding('utf8').on('data', (part: string) => {
           text += part
           const end = text.indexOf('\n')
-          if (end >= 0) resolve(readyLine.parse(JSON.parse(text.slice(0, end))).listeners)
+          if (end >= 0) resolve(text.slice(0, end))
         })
-        child.once('error', reject)
+        child.on('error', reject)
         child.once('exit', () => reject(new Error('it ended before it was ready')))
         timer = setTimeout(() => reject(new Error(`it was not ready within ${READY_WITHIN} ms`)), READY_WITHIN)
       })
+      return readyLine.parse(JSON.parse(line)).listeners
     } catch (error) {
       await this.kill()
       throw await this.#notStarted(error, from)
