@@ -66,6 +66,8 @@ export class BenchBroker {
       },
       auth: { anonymous: { role: 'visitor', insecure: true } },
       policy: { files: [policy] },
+      // Beyond what 32 clients in a closed loop ask for: by default a peer may send 1000 requests a second.
+      limits: { coap: { requestsPerSecond: 1_000_000, requestBurst: 1_000_000 } },
     }
     const file = join(this.#folder, 'latchkey.json')
     await mkdir(this.#folder, { recursive: true })

@@ -15,8 +15,6 @@ export interface Contender {
   readonly about: string
   /** Requests of the memory scenario; fewer where memory grows so fast that the machine would suffer. 0: fan-out only. */
   readonly memoryRequests: number
-  /** Values put to warm up, and then for the measurement. */
-  readonly fanOut: { readonly warm: number; readonly publications: number }
   /** `confirmable`: how notifications go out, where the server is told and not asked by the observer. */
   start(confirmable: boolean): Promise<Server>
 }
@@ -24,11 +22,6 @@ export interface Contender {
 const MILLION = 1_000_000
 /** The npm server keeps some kilobytes and a timer of 202 to 247 s for each response. */
 const NPM_MEMORY_REQUESTS = 100_000
-const FAN_OUT = { warm: 20, publications: 60 }
-/** As the package makes its socket, it too loses acknowledgements and repeats what they were for after seconds. */
-const NPM_FAN_OUT = { warm: 10, publications: 20 }
-/** It loses acknowledgements in its small receive buffer and waits for the next ones: about a second for each value. */
-const LIBCOAP_FAN_OUT = { warm: 1, publications: 10 }
 /** Milliseconds for a server to begin listening. */
 const PATIENCE = 10_000
 
@@ -48,35 +41,30 @@ export function contenders(folder: string, load: LoadGenerator): Contenders {
       key: 'latchkey-anonymous',
       about: 'Latchkey, anonymous role',
       memoryRequests: MILLION,
-      fanOut: FAN_OUT,
       start: () => broker.start(false),
     },
     {
       key: 'latchkey-session',
       about: 'Latchkey, session tokens',
       memoryRequests: MILLION,
-      fanOut: FAN_OUT,
       start: () => broker.start(true),
     },
     {
       key: 'npm-coap',
       about: 'npm coap server',
       memoryRequests: NPM_MEMORY_REQUESTS,
-      fanOut: NPM_FAN_OUT,
       start: () => startNpm(),
     },
     {
       key: 'npm-coap-roomy',
       about: 'npm coap, 4 MB receive buffer',
       memoryRequests: 0,
-      fanOut: NPM_FAN_OUT,
       start: () => startNpm('roomy'),
     },
     {
       key: 'floor',
       about: 'node:dgram echo (floor)',
       memoryRequests: MILLION,
-      fanOut: FAN_OUT,
       start: confirmable =>
         startProgram(process.execPath, [program('coap-echo-server.js'), confirmable ? 'CON' : 'NON']),
     },
@@ -86,7 +74,6 @@ export function contenders(folder: string, load: LoadGenerator): Contenders {
       key: 'libcoap',
       about: 'libcoap coap-server (C)',
       memoryRequests: MILLION,
-      fanOut: LIBCOAP_FAN_OUT,
       start: confirmable => startLibcoap(libcoap, confirmable),
     })
   }

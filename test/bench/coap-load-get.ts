@@ -11,23 +11,24 @@ const PATIENCE = 2000
 /** Requests whose latency is kept; the first ones of a longer run. */
 const LATENCIES = 200_000
 
-export async function loadGet({ port, pid, path, queries, warm, requests, sampleEvery }: GetOrder): Promise<Measured> {
+export async function loadGet(order: GetOrder): Promise<Measured> {
+  const { port, pid, path, queries, warm, measured, sampleEvery } = order
   const sockets: Socket[] = []
   for (const _ of queries) sockets.push(await openSocket(port))
   try {
     return await new Promise<Measured>((resolve, reject) => {
-      const total = warm + requests
       const sentAt = new Float64Array(queries.length)
-      const latencies = new Float64Array(Math.min(requests, LATENCIES))
+      const latencies = new Float64Array(LATENCIES)
       const memory: Measured['memory'][number][] = []
-      let issued = 0
       let done = 0
       let lost = 0
-      let begun = { at: 0, cpu: 0 }
+      /** When, after how many requests and at how much CPU time this phase began. */
+      const here = () => ({ at: performance.now(), done, cpu: cpuSeconds(pid) })
+      let begun = here()
+      let isWarm = false
 
       const datagrams = queries.map(query => datagramOf({ confirmable: true, method: CODE.GET, path, query }))
       const send = (index: number) => {
-        issued++
         sentAt[index] = performance.now()
         sockets[index]!.send(datagrams[index]!)
       }
@@ -37,16 +38,19 @@ export async function loadGet({ port, pid, path, queries, warm, requests, sample
         if (bytes[1] !== CODE.Content) {
           return fail(`request ${done + 1} was answered with ${codeText(bytes[1]!)}, not with 2.05`)
         }
-        const measured = done - warm
-        if (measured >= 0 && measured < latencies.length) latencies[measured] = performance.now() - sentAt[index]!
+        const now = performance.now()
+        const count = done - begun.done
+        if (count < LATENCIES) latencies[count] = now - sentAt[index]!
         done++
         if (sampleEvery > 0 && done % sampleEvery === 0) memory.push({ requests: done, bytes: residentBytes(pid) })
-        if (done === warm) begun = { at: performance.now(), cpu: cpuSeconds(pid) }
-        if (done === total) finish()
-        else if (issued < total) {
-          renumber(datagram)
-          send(index)
-        } else sentAt[index] = Number.POSITIVE_INFINITY
+        const { seconds, count: enough } = isWarm ? measured : warm
+        if (count + 1 >= enough && now - begun.at >= seconds * 1000) {
+          if (isWarm) return finish()
+          isWarm = true
+          begun = here()
+        }
+        renumber(datagram)
+        send(index)
       }
       const fail = (why: string) => {
         clearInterval(watch)
@@ -54,14 +58,17 @@ export async function loadGet({ port, pid, path, queries, warm, requests, sample
       }
       const finish = () => {
         clearInterval(watch)
-        const now = performance.now()
+        for (const socket of sockets) socket.removeAllListeners('message')
+        const end = here()
+        const count = end.done - begun.done
         if (sampleEvery === 0) memory.push({ requests: done, bytes: residentBytes(pid) })
+        const kept = latencies.subarray(0, Math.min(count, LATENCIES))
         resolve({
-          count: requests,
-          seconds: (now - begun.at) / 1000,
-          cpuSeconds: cpuSeconds(pid) - begun.cpu,
-          p50: quantile(latencies, 0.5),
-          p99: quantile(latencies, 0.99),
+          count,
+          seconds: (end.at - begun.at) / 1000,
+          cpuSeconds: end.cpu - begun.cpu,
+          p50: quantile(kept, 0.5),
+          p99: quantile(kept, 0.99),
           lost,
           memory,
         })

@@ -5,7 +5,7 @@ import { CODE, codeText } from '../../src/coap-wire/codes.ts'
 import { decode } from '../../src/coap-wire/decode.ts'
 import { OPTION, optionOf } from '../../src/coap-wire/options.ts'
 import { answers, datagramOf, openSocket, type RequestForm } from './coap-load-peer.ts'
-import type { Measured, ObserveOrder } from './coap-orders.ts'
+import type { Extent, Measured, ObserveOrder } from './coap-orders.ts'
 import { cpuSeconds, residentBytes } from './process-usage.ts'
 import { quantile } from './statistics.ts'
 
@@ -17,7 +17,7 @@ const CROWD = 25
 const SEQUENCE_DIGITS = 8
 
 export async function loadObserve(order: ObserveOrder): Promise<Measured> {
-  const { port, pid, path, confirmable, queries, publisherQuery, warm, publications } = order
+  const { port, pid, path, confirmable, queries, publisherQuery, warm, measured } = order
   const publisher = await openSocket(port)
   const observers: Socket[] = []
   try {
@@ -35,22 +35,22 @@ export async function loadObserve(order: ObserveOrder): Promise<Measured> {
 
     const ping = () =>
       ask(publisher, { confirmable: true, method: CODE.GET, path, query: publisherQuery }, CODE.Content)
-    let begun = { at: 0, cpu: 0 }
-    for (let sequence = 1; sequence <= warm + publications; sequence++) {
-      if (sequence === warm + 1) {
-        await ping()
-        audience.forget()
-        begun = { at: performance.now(), cpu: cpuSeconds(pid) }
+    let sequence = 0
+    const publish = async ({ seconds, count }: Extent) => {
+      const until = performance.now() + seconds * 1000
+      for (let put = 0; put < count || performance.now() < until; put++) {
+        sequence++
+        const payload = Buffer.from(`{"seq":${String(sequence).padStart(SEQUENCE_DIGITS)}}`)
+        const arrived = audience.expect(sequence)
+        const form = { confirmable, method: CODE.PUT, path, query: publisherQuery, payload }
+        await Promise.all([arrived, ask(publisher, form, CODE.Changed)])
       }
-      const payload = Buffer.from(`{"seq":${String(sequence).padStart(SEQUENCE_DIGITS)}}`)
-      const arrived = audience.expect(sequence)
-      const accepted = ask(
-        publisher,
-        { confirmable, method: CODE.PUT, path, query: publisherQuery, payload },
-        CODE.Changed,
-      )
-      await Promise.all([arrived, accepted])
     }
+    await publish(warm)
+    await ping()
+    audience.forget()
+    const begun = { at: performance.now(), cpu: cpuSeconds(pid) }
+    await publish(measured)
     const seconds = (performance.now() - begun.at) / 1000
     // One socket is read in order: with the answer to this, the last acknowledgements have been dealt with too.
     await ping()
@@ -61,7 +61,7 @@ export async function loadObserve(order: ObserveOrder): Promise<Measured> {
       p50: quantile(audience.latencies, 0.5),
       p99: quantile(audience.latencies, 0.99),
       lost: audience.lost,
-      memory: [{ requests: warm + publications, bytes: residentBytes(pid) }],
+      memory: [{ requests: sequence, bytes: residentBytes(pid) }],
     }
   } finally {
     for (const socket of [publisher, ...observers]) socket.close()

@@ -6,14 +6,21 @@ export interface Target {
   readonly pid: number
 }
 
+/** How long something goes on: until both are reached. */
+export interface Extent {
+  readonly seconds: number
+  /** Requests, or values put. */
+  readonly count: number
+}
+
 export interface GetOrder extends Target {
   readonly kind: 'get'
   readonly path: readonly string[]
   /** One peer (a socket of its own) for each, with one confirmable request in flight: so many are the window. */
   readonly queries: readonly (readonly string[])[]
-  /** Requests before the measurement begins. */
-  readonly warm: number
-  readonly requests: number
+  /** Before the measurement begins. */
+  readonly warm: Extent
+  readonly measured: Extent
   /** Memory is sampled after so many requests; 0: at the end only. */
   readonly sampleEvery: number
 }
@@ -26,9 +33,9 @@ export interface ObserveOrder extends Target {
   /** One observer (a socket of its own) for each. */
   readonly queries: readonly (readonly string[])[]
   readonly publisherQuery: readonly string[]
-  /** Publications before the measurement begins. */
-  readonly warm: number
-  readonly publications: number
+  /** Before the measurement begins. */
+  readonly warm: Extent
+  readonly measured: Extent
 }
 
 /** Sends datagrams one after the other, each from a socket of its own, and tells what came back. */

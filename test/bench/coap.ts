@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { CODE, codeText } from '../../src/coap-wire/codes.ts'
 import { type Contender, contenders } from './coap-contenders.ts'
 import { LoadGenerator } from './coap-load-generator.ts'
-import type { Measured } from './coap-orders.ts'
+import type { GetOrder, Measured } from './coap-orders.ts'
 import { json, type Scenario, table } from './coap-report.ts'
 import type { Server } from './coap-server-process.ts'
 
@@ -18,13 +18,16 @@ const VALUE = '{"celsius":21.5}'
 
 /** Peers with one request in flight each. */
 const WINDOW = 32
-const GET = { warm: 20_000, requests: 30_000 }
+const GET = { warm: { seconds: 2, count: 20_000 }, measured: { seconds: 2, count: 20_000 } }
 const OBSERVERS = 500
+/** At least so many values: a server that loses acknowledgements takes a second for each. */
+const FAN_OUT = { warm: { seconds: 2, count: 2 }, measured: { seconds: 2, count: 6 } }
 const MEMORY_SAMPLES = 20
+const NOTHING = { seconds: 0, count: 0 }
 
 const HELP = `Usage: npm run bench -- coap [options]
   --json             one line of JSON on stdout instead of tables
-  --rounds N         rounds of each scenario (default 7)
+  --rounds N         rounds of each scenario (default 5)
   --only NAME,...    scenarios: get, fan-out-con, fan-out-non, memory (default all)
   --servers KEY,...  servers (default all that are here)
 `
@@ -35,7 +38,7 @@ export async function coap(args: readonly string[]): Promise<void> {
     options: {
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
-      rounds: { type: 'string', default: '7' },
+      rounds: { type: 'string', default: '5' },
       only: { type: 'string', default: 'get,fan-out-con,fan-out-non,memory' },
       servers: { type: 'string' },
     },
@@ -75,7 +78,7 @@ class Bench {
     if (name === 'get') {
       return {
         name,
-        about: `Trivial GET of a small retained value; window ${WINDOW}: so many peers with one CON in flight; ${GET.requests} requests a round after ${GET.warm} to warm up`,
+        about: `Trivial GET of a small retained value; window ${WINDOW}: so many peers with one CON in flight; ${GET.measured.seconds} s a round after ${GET.warm.seconds} s to warm up`,
         unit: 'request',
         rounds: this.#rounds,
         results: await this.#inRounds(name, this.#requested(), contender => this.#get(contender, GET, 0)),
@@ -85,7 +88,7 @@ class Bench {
       const confirmable = name === 'fan-out-con'
       return {
         name,
-        about: `A value put by one publisher reaches ${OBSERVERS} observers, ${confirmable ? 'CON' : 'NON'}; the next one is put when all have it; some dozens of values a round`,
+        about: `A value put by one publisher reaches ${OBSERVERS} observers, ${confirmable ? 'CON' : 'NON'}; the next one is put when all have it; ${FAN_OUT.measured.seconds} s a round after ${FAN_OUT.warm.seconds} s to warm up`,
         unit: 'notification',
         rounds: this.#rounds,
         results: await this.#inRounds(name, this.#contenders, contender => this.#fanOut(contender, confirmable)),
@@ -98,7 +101,13 @@ class Bench {
         progress(`memory: ${contender.about}, ${requests} requests`)
         results.push({
           contender,
-          rounds: [await this.#get(contender, { warm: 0, requests }, requests / MEMORY_SAMPLES)],
+          rounds: [
+            await this.#get(
+              contender,
+              { warm: NOTHING, measured: { seconds: 0, count: requests } },
+              requests / MEMORY_SAMPLES,
+            ),
+          ],
         })
       }
       return { name, about: `Memory over many GETs, window ${WINDOW}`, unit: 'request', rounds: 1, results }
@@ -123,7 +132,7 @@ class Bench {
     return [...rounds].map(([contender, measured]) => ({ contender, rounds: measured }))
   }
 
-  #get(contender: Contender, size: { warm: number; requests: number }, sampleEvery: number): Promise<Measured> {
+  #get(contender: Contender, size: Pick<GetOrder, 'warm' | 'measured'>, sampleEvery: number): Promise<Measured> {
     return this.#with(contender, true, async ({ port, pid, queries }) => {
       const shares = await queries(WINDOW)
       await this.#put(contender, { port, pid }, shares[0] ?? [])
@@ -144,7 +153,7 @@ class Bench {
         confirmable,
         queries: shares.slice(0, OBSERVERS),
         publisherQuery,
-        ...contender.fanOut,
+        ...FAN_OUT,
       })
     })
   }
