@@ -27,7 +27,7 @@ export function render(state: DemoState, width: number, paint: Paint): string[] 
     // Above the rest, so that it is seen on a small screen too.
     ...(state.checks === null ? [] : [[], ...verdict(state.checks)]),
     [],
-    [[columns(['ROOM', 'MEASURED', 'WANTED', 'IN BAND', 'AIR CONDITIONER', 'THERMOSTAT', 'ITS MACHINE']), 'dim']],
+    [[columns(['ROOM', 'MEASURED', 'WANTED', 'IN BAND', 'COOLING', 'THERMOSTAT', 'AIR CONDITIONER']), 'dim']],
     ...state.rooms.map(roomLine),
     othersLine(state.others),
     [],
