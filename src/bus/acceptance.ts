@@ -92,7 +92,8 @@ export class Acceptance {
     if (qos === 0) copies.push({ target, entry: null })
     else if (session.queue.isFull) this.#dropped('queue-full')
     else {
-      const delivery = { ...target.deliver(message), qos }
+      const { retain, identifiers } = target.deliver(message)
+      const delivery = { retain, identifiers, qos }
       const entry = session.queue.reserve(message, delivery, session.durable, target.permittedAt(epoch))
       if (session.durable) writes.push(putEntry(session.id, entry))
       message.keep()

@@ -52,6 +52,9 @@ export class QueueEntry implements StoredDelivery {
   }
 }
 
+/** Places that an empty queue keeps: making a new list for each message would cost more than the message. */
+const EMPTIED = 16
+
 export class Queue {
   readonly #store: QueueStore
   readonly #limits: QueueLimits
@@ -93,7 +96,9 @@ export class Queue {
 
   /** Takes a place; the entry may leave after `add`, which is when it is durable, if it has to be. */
   reserve(message: Message, delivery: StoredDelivery, durable: boolean, epoch: number): QueueEntry {
-    const entry = new QueueEntry({ ...delivery, sequence: this.nextSequence(), message, durable, epoch })
+    const { qos, retain, identifiers } = delivery
+    const sequence = this.nextSequence()
+    const entry = new QueueEntry({ qos, retain, identifiers, sequence, message, durable, epoch })
     this.#reserved.add(entry)
     this.#count++
     this.#bytes += entry.size
@@ -113,6 +118,7 @@ export class Queue {
   /** Takes the entry that `peek` showed out of the queue; whoever takes it finishes it or puts it back. */
   shift(): void {
     this.#waiting[this.#head++] = undefined
+    if (this.#head < EMPTIED) return
     if (this.#head === this.#waiting.length) this.#waiting = []
     else if (this.#head > 4096) this.#waiting = this.#waiting.slice(this.#head)
     else return
