@@ -65,9 +65,8 @@ export function blockOfAnswer(response: Response, asked: Block | null, largest: 
 }
 
 /** A notification as it leaves: of a state that is longer than a block, the first one (RFC 7959 2.6). */
-export function asNotified({ code, options, payload, state }: Notification, largest: number): Response {
-  const whole = { code, options, payload }
-  return state === true ? blockOfAnswer(whole, null, largest) : whole
+export function asNotified(notification: Notification, largest: number): Response {
+  return notification.state === true ? blockOfAnswer(notification, null, largest) : notification
 }
 
 /** Both in ascending order of their numbers. */

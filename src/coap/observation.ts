@@ -22,6 +22,9 @@ interface Delivery {
 /** QoS 0 messages that wait for an answer or an acknowledgement. */
 const HELD_BACK = 16
 
+const LIVE: Omit<Delivery, 'message'> = { qos: 0, retain: false }
+const nothing = () => {}
+
 export class Observation implements Receiver, Link, Held {
   readonly lane = null
   readonly peer: Peer
@@ -41,6 +44,8 @@ export class Observation implements Receiver, Link, Held {
   #inflight: QueueEntry | 'retained' | null = null
   #confirmedAt: number
   #sequence = 0
+  /** One for all that is not confirmable: the peer keeps it for each of the last ones. */
+  readonly #toldOnce = (fate: Fate) => this.#told(fate, nothing)
   #ended = false
 
   constructor(terms: ObservationTerms, session: CoapSession, parts: ObservationParts) {
@@ -115,7 +120,7 @@ export class Observation implements Receiver, Link, Held {
     }
     const confirmable = this.#parts.clock.now() - this.#confirmedAt >= this.#parts.checkEvery
     if (confirmable) message.keep()
-    this.#notify(message, { qos: 0, retain: false }, confirmable, () => {})
+    this.#notify(message, LIVE, confirmable, nothing)
   }
 
   #holdBack(message: Message, delivered: Delivered): void {
@@ -203,17 +208,16 @@ export class Observation implements Receiver, Link, Held {
     }
     const { sequence, options, payload, isState } = notices.of(message, form, clock.now(), this.#sequence)
     this.#sequence = sequence
+    const { token } = this
+    // Whole literals: fan-outs make very many of them, and an object that is spread costs more than its datagram.
+    if (!confirmable) {
+      const onFate = this.#toldOnce
+      this.peer.notify({ token, code: CODE.Content, options, payload, confirmable, state: isState, onFate })
+      return true
+    }
+    const onFate = (fate: Fate) => this.#told(fate, settled)
     const mayLeave = () => !message.hasExpired(clock.now()) && this.#mayReceive({ message, qos, retain })
-    this.peer.notify({
-      token: this.token,
-      code: CODE.Content,
-      options,
-      payload,
-      confirmable,
-      state: isState,
-      ...(confirmable && { mayLeave }),
-      onFate: fate => this.#told(fate, settled),
-    })
+    this.peer.notify({ token, code: CODE.Content, options, payload, confirmable, state: isState, onFate, mayLeave })
     return true
   }
 

@@ -4,7 +4,7 @@ import { printable } from '../model/printable.ts'
 import { asNotified } from './block2.ts'
 import type { MessageContext } from './message-context.ts'
 import type { Fate, Notification, Response } from './resource.ts'
-import { type Line, Retransmission } from './retransmission.ts'
+import { type Confirmable, type Line, Retransmission } from './retransmission.ts'
 import { SentNotifications } from './sent-notifications.ts'
 
 /** The side of the peer. */
@@ -28,7 +28,7 @@ export class Outbox {
     const response = asNotified(notification, dispatcher.largestBlock)
     if (response.payload !== undefined && response.payload.length > limits.messageBytes) {
       counters.dropped('size')
-      this.#tell(notification, 'dropped')
+      this.tell(notification, 'dropped')
     } else if (notification.confirmable) this.#queue(notification, response)
     else this.#sendNow(notification, response)
   }
@@ -54,8 +54,8 @@ export class Outbox {
 
   reset(messageId: number): void {
     if (this.#confirmable?.reset(messageId)) return
-    const notification = this.#sent?.take(messageId)
-    if (notification) this.#tell(notification, 'reset')
+    const onFate = this.#sent?.take(messageId)
+    if (onFate) this.tell({ onFate }, 'reset')
   }
 
   close(): void {
@@ -68,31 +68,24 @@ export class Outbox {
   }
 
   #queue(notification: Notification, response: Response): void {
-    const { token, state } = notification
-    this.#retransmission.notify({
-      token: token.toString('latin1'),
-      state: state === true,
-      mayLeave: () => this.#mayLeave(notification),
-      datagram: messageId => this.#line.encode(TYPE.CON, messageId, token, response),
-      settle: fate => this.#tell(notification, fate),
-    })
+    this.#retransmission.notify(new Unacknowledged(this, this.#line, notification, response))
   }
 
   #sendNow(notification: Notification, response: Response): void {
-    if (!this.#mayLeave(notification)) {
-      this.#tell(notification, 'dropped')
+    if (!this.mayLeave(notification)) {
+      this.tell(notification, 'dropped')
       return
     }
     const messageId = this.#line.nextMessageId()
     this.#sent ??= new SentNotifications(this.#context.limits.rememberedNotifications)
-    this.#sent.remember(messageId, notification)
+    this.#sent.remember(messageId, notification.onFate)
     this.#line.send(this.#line.encode(TYPE.NON, messageId, notification.token, response))
-    this.#tell(notification, 'sent')
+    this.tell(notification, 'sent')
   }
 
   // Whoever fails here must stop neither the timers of all peers nor the answers to others.
 
-  #mayLeave(notification: Notification): boolean {
+  mayLeave(notification: Notification): boolean {
     try {
       return notification.mayLeave?.() ?? true
     } catch (error) {
@@ -101,11 +94,46 @@ export class Outbox {
     }
   }
 
-  #tell(notification: Pick<Notification, 'onFate'>, fate: Fate): void {
+  tell(notification: Pick<Notification, 'onFate'>, fate: Fate): void {
     try {
       notification.onFate(fate)
     } catch (error) {
       this.#context.log.error({ cause: printable(String(error)) }, 'the fate of a notification could not be told')
     }
+  }
+}
+
+/** A confirmable notification until its fate is known: one object, since fan-outs make very many. */
+class Unacknowledged implements Confirmable {
+  readonly #outbox: Outbox
+  readonly #line: OutboxLine
+  readonly #notification: Notification
+  readonly #response: Response
+
+  constructor(outbox: Outbox, line: OutboxLine, notification: Notification, response: Response) {
+    this.#outbox = outbox
+    this.#line = line
+    this.#notification = notification
+    this.#response = response
+  }
+
+  get token(): string {
+    return this.#notification.token.toString('latin1')
+  }
+
+  get state(): boolean {
+    return this.#notification.state === true
+  }
+
+  mayLeave(): boolean {
+    return this.#outbox.mayLeave(this.#notification)
+  }
+
+  datagram(messageId: number): Buffer {
+    return this.#line.encode(TYPE.CON, messageId, this.#notification.token, this.#response)
+  }
+
+  settle(fate: Fate): void {
+    this.#outbox.tell(this.#notification, fate)
   }
 }

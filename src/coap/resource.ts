@@ -30,7 +30,7 @@ export interface Notification {
   readonly state?: boolean
   /** Asked before it leaves or is repeated: false when it has expired or is not permitted any more, and is dropped then. */
   mayLeave?(): boolean
-  onFate(fate: Fate): void
+  readonly onFate: (fate: Fate) => void
 }
 
 /** Somebody who asks, as resources see them: an endpoint with its exchanges. */

@@ -5,6 +5,7 @@ import type { Timeout, TimerWheel } from './timer-wheel.ts'
 
 /** RFC 7252 4.8; with it and MAX_RETRANSMIT 4 a message is given up after 62 to 93 s. */
 const ACK_RANDOM_FACTOR = 1.5
+const NONE: readonly number[] = []
 
 export interface Confirmable {
   /** As one character per byte. */
@@ -37,7 +38,7 @@ interface Flight {
   message: Confirmable
   messageId: number
   /** Ids of older states that this one has replaced in flight: a reset to them concerns it. */
-  readonly formerIds: number[]
+  formerIds: readonly number[]
   bytes: Buffer
   attempts: number
   /** Milliseconds; doubles with every attempt. */
@@ -52,6 +53,7 @@ export class Retransmission {
   readonly #responses: Confirmable[] = []
   readonly #notifications: Confirmable[] = []
   #flight: Flight | null = null
+  readonly #whenUnanswered = () => this.#unanswered()
   #closed = false
 
   constructor(ports: RetransmissionPorts, line: Line) {
@@ -148,12 +150,12 @@ export class Retransmission {
     const bytes = message.datagram(messageId)
     const patience = dice.between(limits.ackTimeout, limits.ackTimeout * ACK_RANDOM_FACTOR)
     const timer = this.#wait(patience)
-    this.#flight = { message, messageId, formerIds: [], bytes, attempts: 0, patience, timer }
+    this.#flight = { message, messageId, formerIds: NONE, bytes, attempts: 0, patience, timer }
     this.#line.send(bytes)
   }
 
   #wait(milliseconds: number): Timeout {
-    return this.#ports.wheel.after(milliseconds, () => this.#unanswered())
+    return this.#ports.wheel.after(milliseconds, this.#whenUnanswered)
   }
 
   #unanswered(): void {
@@ -186,7 +188,7 @@ export class Retransmission {
     if (newer === undefined) return null
     this.#notifications.splice(at, 1)
     flight.message = newer
-    flight.formerIds.push(messageId)
+    flight.formerIds = [...flight.formerIds, messageId]
     flight.messageId = this.#line.nextMessageId()
     flight.bytes = newer.datagram(flight.messageId)
     return message

@@ -21,6 +21,9 @@ export const AMPLIFICATION = 3
 const NOTHING: Buffer = Buffer.alloc(0)
 
 /** Belongs to an endpoint whose datagrams it is handed; `Peers` decides how long it is remembered. */
+/** Milliseconds within which notifications do not count as use anew: hardly ever does less decide who makes room. */
+const USED_LATELY = 1000
+
 export class UnreliablePeer implements Asker, Listed {
   readonly endpoint: Endpoint
   /** Address and port, as Echo values are bound to them. */
@@ -86,7 +89,8 @@ export class UnreliablePeer implements Asker, Listed {
 
   notify(notification: Notification): void {
     if (this.#isGone) return
-    this.#context.peers.used(this, this.#context.clock.now())
+    const now = this.#context.clock.now()
+    if (Math.abs(now - this.usedAt) >= USED_LATELY) this.#context.peers.used(this, now)
     this.#sending.notify(notification)
   }
 
