@@ -11,6 +11,7 @@ const TOKEN_TTL = 120
 export async function enrolHome(run: Run): Promise<void> {
   const { broker, home, options, timetable } = run
   const operator = broker.operator()
+  await operator.clients.update(home.energy.id, { tokenLifetime: timetable.lifetime })
   const { secret = '' } = await operator.credentials.issue({
     owner: home.energy.id,
     kind: 'secret',
