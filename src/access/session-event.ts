@@ -1,14 +1,2 @@
-import type { FailureCode } from '../model/failure.ts'
-import type { Transport } from '../model/transport.ts'
-
-/** Somebody came or went, for the audit trail. */
-export interface SessionEvent {
-  readonly type: 'session-start' | 'session-end'
-  readonly session: string
-  readonly principal: string | null
-  readonly transport: Transport
-  readonly address: string
-  readonly clientId: string | null
-  /** Why it was ended; null at the start and when the client left. */
-  readonly failure: FailureCode | null
-}
+// What protocols tell about their sessions: they know `access`, and not the audit trail that keeps it.
+export type { SessionEvent } from '../audit/events.ts'
