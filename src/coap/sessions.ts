@@ -1,5 +1,5 @@
 // Who speaks: the session that a request belongs to.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Evidence } from '../model/evidence.ts'
 import { asFailure, Failure, type FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
@@ -278,7 +278,7 @@ function checkSameSubject({ principal }: Endpoint, { subject }: Principal): void
 }
 
 /** A token is looked up by its hash: how long that takes says nothing about the token. */
-const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64url')
+const hashOf = (token: string): string => hash('sha256', token, 'base64url')
 
 const ownerOf = ({ subject }: Principal): string => `${subject.kind} ${subject.id}`
 
