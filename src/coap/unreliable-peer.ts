@@ -20,10 +20,10 @@ export const AMPLIFICATION = 3
 
 const NOTHING: Buffer = Buffer.alloc(0)
 
-/** Belongs to an endpoint whose datagrams it is handed; `Peers` decides how long it is remembered. */
 /** Milliseconds within which notifications do not count as use anew: hardly ever does less decide who makes room. */
 const USED_LATELY = 1000
 
+/** Belongs to an endpoint whose datagrams it is handed; `Peers` decides how long it is remembered. */
 export class UnreliablePeer implements Asker, Listed {
   readonly endpoint: Endpoint
   /** Address and port, as Echo values are bound to them. */
