@@ -7,6 +7,7 @@ import { Audit } from './audit/audit.ts'
 import type { Actor } from './audit/events.ts'
 import { Authenticator } from './auth/authenticator.ts'
 import { operatorKeyHash } from './auth/operator-key.ts'
+import { brokerStatistics } from './broker-statistics.ts'
 import { Bus } from './bus/bus.ts'
 import { CertificateAuthority } from './ca/certificate-authority.ts'
 import { loadProfiles } from './ca/profiles.ts'
@@ -225,6 +226,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     },
   })
   opened.add(() => mqtt.close())
+  bus.system.start(brokerStatistics({ version: VERSION, clock, bus, access, mqtt }))
   const coap = await CoapServer.open({
     bus,
     access,

@@ -34,6 +34,11 @@ export const limitsSchema = z.strictObject({
       topicAliasMaximum: z.int().min(0).max(65_535).describe('Topic aliases a client may set.'),
       maximumPacketSize: z.int().min(1024).max(268_435_460).describe('Bytes of one MQTT packet.'),
       sessionExpiry: z.int().min(0).max(0xffff_ffff).describe('Seconds; the longest Session Expiry Interval granted.'),
+      sysInterval: z
+        .int()
+        .min(0)
+        .max(86_400)
+        .describe('Seconds between two looks at the statistics under `$SYS`; 0 = there are none.'),
     },
   ),
   coap: z

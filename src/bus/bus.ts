@@ -25,6 +25,7 @@ import { Sessions } from './sessions.ts'
 import { silencedBy } from './silenced-by.ts'
 import { decodeMessage } from './stored-message.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
+import { SystemTopics } from './system-topics.ts'
 
 export interface BusParts {
   readonly store: Store
@@ -46,6 +47,7 @@ export class Bus {
   readonly router: Router
   readonly retained: Retained
   readonly sessions: Sessions
+  readonly system: SystemTopics
   readonly #parts: BusParts
   readonly #judging: Judging
   readonly #limits: BusLimits
@@ -62,7 +64,8 @@ export class Bus {
     this.#limits = { ...BUS_LIMITS, ...parts.limits }
     this.#journal = new Journal(store, parts.durability ?? 'fsync', meter)
     this.router = new Router(this.#judging, this.#limits)
-    this.retained = new Retained(clock, meter, this.#limits)
+    this.system = new SystemTopics(this.router, this.#limits)
+    this.retained = new Retained(clock, meter, this.#limits, this.system)
     this.#acceptance = new Acceptance({ router: this.router, retained: this.retained, journal: this.#journal, meter })
     this.#retainedDelivery = new RetainedDelivery(this.retained, this.#journal)
     this.sessions = new Sessions({
@@ -100,6 +103,7 @@ export class Bus {
   /** Resolves when all that was accepted is durable. The store stays open. */
   async close(): Promise<void> {
     this.#unsubscribe()
+    this.system.close()
     this.sessions.close()
     await this.#journal.close()
   }

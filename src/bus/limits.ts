@@ -1,9 +1,10 @@
 import type { RetainedLimits } from './retained.ts'
 import type { RouterLimits } from './router.ts'
 import type { SessionsLimits } from './sessions.ts'
+import type { SystemTopicsLimits } from './system-topics.ts'
 
 /** Every bound of the bus. */
-export type BusLimits = SessionsLimits & RetainedLimits & RouterLimits
+export type BusLimits = SessionsLimits & RetainedLimits & RouterLimits & SystemTopicsLimits
 
 export const BUS_LIMITS: BusLimits = {
   maximumQueued: 10_000,
@@ -14,4 +15,5 @@ export const BUS_LIMITS: BusLimits = {
   retainedMessages: 1_000_000,
   retainedBytes: 256 * 1024 * 1024,
   cachedRoutes: 100_000,
+  sysInterval: 10,
 }

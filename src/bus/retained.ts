@@ -12,6 +12,12 @@ export interface RetainedLimits {
   readonly retainedBytes: number
 }
 
+/** Messages that are there as if retained, and are made when somebody asks. */
+export interface Made {
+  get(topic: string): Message | undefined
+  match(filter: string): Iterable<Message>
+}
+
 /** Milliseconds between two looks for what has expired, when there is no room. */
 const SWEEP_INTERVAL = 10_000
 
@@ -19,12 +25,14 @@ const SWEEP_INTERVAL = 10_000
 export class Retained {
   readonly #clock: Clock
   readonly #limits: RetainedLimits
+  readonly #made: Made
   readonly #messages = new TopicTree<Message>()
   #bytes = 0
   #sweptAt = 0
 
-  constructor(clock: Clock, meter: Meter, limits: RetainedLimits) {
+  constructor(clock: Clock, meter: Meter, limits: RetainedLimits, made: Made) {
     this.#clock = clock
+    this.#made = made
     this.#limits = limits
     meter.gauge('latchkey_retained_messages', 'Retained messages', () => this.#messages.size)
     meter.gauge('latchkey_retained_bytes', 'Bytes of retained messages', () => this.#bytes)
@@ -64,13 +72,15 @@ export class Retained {
 
   get(topic: string): Message | undefined {
     const message = this.#messages.get(topic)
-    return message === undefined || this.#removeIfExpired(message) ? undefined : message
+    if (message === undefined) return this.#made.get(topic)
+    return this.#removeIfExpired(message) ? undefined : message
   }
 
   /** null now and then, see `TopicTree.matchInSteps`. */
   *match(filter: string): Generator<Message | null> {
     for (const message of this.#messages.matchInSteps(filter))
       if (message === null || !message.hasExpired(this.#clock.now())) yield message
+    yield* this.#made.match(filter)
   }
 
   #hasRoom({ topic, size }: Message): boolean {

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
 import { malformed } from './byte-reader.ts'
-import type { WriteTurn } from './write-turn.ts'
+import type { Traffic, WriteTurn } from './write-turn.ts'
 
 export interface ConnectionLimits {
   /** Bytes of a packet before the peer is authenticated. */
@@ -110,9 +110,15 @@ export class Connection {
     return waiting > outQueueBytes || (this.#turn.backlog > totalOutQueueBytes && waiting > outQueueBytes / 16)
   }
 
+  /** Of all connections. */
+  get traffic(): Traffic {
+    return this.#turn.traffic
+  }
+
   /** One or more whole packets; the bytes may be shared with other connections. */
-  push(bytes: Buffer): void {
+  push(bytes: Buffer, packets = 1): void {
     if (this.closed) return
+    this.#turn.traffic.packetsSent += packets
     this.#out.push(bytes)
     this.#outBytes += bytes.length
     if (!this.#isDirty) {
@@ -129,6 +135,7 @@ export class Connection {
     if (out.length > KEEP_QUEUE) this.#out = []
     else out.length = 0
     this.#outBytes = 0
+    this.#turn.traffic.bytesSent += bytes.length
     if (this.#stream.write(bytes)) return
     this.#setBacklog(this.#stream.writableLength)
     // It takes nothing, yet makes us answer.
@@ -169,7 +176,11 @@ export class Connection {
       this.destroy()
       return
     }
-    if (last !== null) this.#stream.write(last)
+    if (last !== null) {
+      this.#turn.traffic.packetsSent++
+      this.#turn.traffic.bytesSent += last.length
+      this.#stream.write(last)
+    }
     this.#close()
   }
 
@@ -229,6 +240,7 @@ export class Connection {
 
   #received(chunk: Buffer): void {
     this.lastSeen = this.#clock.now()
+    this.#turn.traffic.bytesReceived += chunk.length
     if (this.#holding) {
       this.#held = this.#held === null ? chunk : Buffer.concat([this.#held, chunk])
       this.#flow()
@@ -299,6 +311,7 @@ export class Connection {
         this.#needed = next - at
         break
       }
+      this.#turn.traffic.packetsReceived++
       peer.packet(bytes, at, body, next)
       at = next
       if (this.#holding) break

@@ -90,7 +90,7 @@ export class Delivery implements Receiver, Requester {
     const message = new Message({ ...fields, expiresAt: null, publisher: null })
     const frame = this.#encode(message, { qos: 0, retain: false, identifiers: [], dup: false, packetId: 0 })
     if (frame === null || this.connection.closed) return false
-    this.connection.push(frame)
+    this.#push(frame)
     return true
   }
 
@@ -105,7 +105,10 @@ export class Delivery implements Receiver, Requester {
 
   share(bytes: Buffer, count: number): void {
     if (this.congested) this.#dropped(count)
-    else this.connection.push(bytes)
+    else {
+      this.connection.traffic.publishesSent += count
+      this.connection.push(bytes, count)
+    }
   }
 
   send(message: Message, delivered: Delivered): void {
@@ -118,7 +121,12 @@ export class Delivery implements Receiver, Requester {
       plain && this.lane !== null
         ? sharedFrame(message, this.lane)
         : this.#encode(message, { ...delivered, qos: 0, dup: false, packetId: 0 })
-    if (frame !== null) this.connection.push(frame)
+    if (frame !== null) this.#push(frame)
+  }
+
+  #push(frame: Buffer): void {
+    this.connection.traffic.publishesSent++
+    this.connection.push(frame)
   }
 
   #dropped(count: number): void {
@@ -153,7 +161,7 @@ export class Delivery implements Receiver, Requester {
     if (frame !== null) {
       entry.sent = true
       this.#inflight.set(packetId, entry)
-      this.connection.push(frame)
+      this.#push(frame)
     } else if (entry.sent && entry.qos === 2) {
       // The client may hold this identifier: it is told to forget it, without the message.
       this.#inflight.set(packetId, entry)
@@ -181,6 +189,7 @@ export class Delivery implements Receiver, Requester {
     const packetId = packetIdOf(queue.nextSequence())
     if (this.#inflight.has(packetId)) return 0
     this.#inflight.set(packetId, null)
+    this.connection.traffic.publishesSent++
     return packetId
   }
 

@@ -134,6 +134,7 @@ export class Gate implements Peer, EngineSide, Opener {
 
   endOfRead(): void {
     this.#traffic?.fast.flush()
+    this.#context.turn.traffic.publishesReceived += this.#received
     if (this.#received > 0) this.#context.meter.count('latchkey_messages_received_total', undefined, this.#received)
     this.#received = 0
   }

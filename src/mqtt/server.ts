@@ -14,7 +14,7 @@ import { type Listener, openListener } from './listeners.ts'
 import type { ListenerLimits, MqttTransport, PeerSocket } from './peer-socket.ts'
 import type { SessionEngine } from './session-engine.ts'
 import type { HandshakeFailure, TlsMaterial } from './tls-acceptor.ts'
-import { WriteTurn } from './write-turn.ts'
+import { type Traffic, WriteTurn } from './write-turn.ts'
 
 export interface MqttServerParts {
   readonly bus: Bus
@@ -77,6 +77,11 @@ export class MqttServer {
   /** Throws `internal` when the session engine is not the version this was built for. */
   static async open(parts: MqttServerParts): Promise<MqttServer> {
     return new MqttServer(parts, await AedesEngine.create())
+  }
+
+  /** What has passed since the start. */
+  get traffic(): Traffic {
+    return this.#context.turn.traffic
   }
 
   /** Opens a port. Throws `listener-failed`. */

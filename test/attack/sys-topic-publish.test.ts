@@ -91,5 +91,5 @@ attacks(
       },
     },
   ],
-  { prepare },
+  { configuration: { limits: { sysInterval: 0 } }, prepare }, // what is heard there is the attacker's
 )
