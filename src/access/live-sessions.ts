@@ -3,7 +3,7 @@ import type { Clock } from '../model/clock.ts'
 import { Failure, type FailureCode } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
-import type { Principal } from '../model/principal.ts'
+import type { Principal, Subject } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
 import { currentSubject, isSameSubject, type Register } from './current-subject.ts'
 import { ExpiryQueue } from './expiry-queue.ts'
@@ -68,20 +68,45 @@ export class LiveSessions {
    * between authentication and here does not slip through.
    */
   register(session: LiveSession): void {
-    const { register } = this.#parts
     const { principal } = session
+    const subject = this.#subjectNow(principal)
+    if (this.#byId.has(session.id)) throw new Failure('conflict', `there is already a session ${session.id}`)
+    this.#hang(session, principal)
+    if (!isSameSubject(subject, principal.subject)) this.#hand(session, { ...principal, subject })
+  }
+
+  /**
+   * A registered session proved itself anew: from now on it follows this principal's fate and has its rights, and what it
+   * hung on before is nothing to it any more. Throws as `register` does, and then the session is not registered at all.
+   */
+  renew(session: LiveSession, principal: Principal): void {
+    if (this.get(session.id) !== session) throw new Failure('superseded')
+    this.remove(session)
+    const subject = this.#subjectNow(principal)
+    this.#hang(session, principal)
+    this.#hand(session, { ...principal, subject })
+  }
+
+  /** As the registry has it now. Throws the Failure of what the principal was admitted by and does not hold any more. */
+  #subjectNow(principal: Principal): Subject {
+    const { register } = this.#parts
     const failure = register.standing(principal)
     if (failure !== null) throw new Failure(failure)
     const subject = currentSubject(register, principal)
     if (!subject) throw new Failure('superseded')
-    if (this.#byId.has(session.id)) throw new Failure('conflict', `there is already a session ${session.id}`)
+    return subject
+  }
+
+  #hang(session: LiveSession, principal: Principal): void {
     const ties = tiesOf(principal)
     this.#byId.set(session.id, { session, ties })
     for (const tie of ties) this.#tied(tie).add(session)
-    this.#ends.set(session, register.endOf(principal))
+    this.#ends.set(session, this.#parts.register.endOf(principal))
     this.#setAlarm()
-    if (isSameSubject(subject, principal.subject)) return
-    if (this.#attempt(session, () => session.accessChanged({ ...principal, subject }))) return
+  }
+
+  #hand(session: LiveSession, principal: Principal): void {
+    if (this.#attempt(session, () => session.accessChanged(principal))) return
     this.remove(session)
     throw new Failure('internal', `session ${session.id} could not take its present rights`)
   }

@@ -13,6 +13,7 @@ import type { Vault } from '../vault/vault.ts'
 import { AttemptLimiter } from './attempt-limiter.ts'
 import { type Claim, claimsOf } from './claims.ts'
 import { admitsClientId, assignClientId, checkClientId } from './client-identifier.ts'
+import { checkSameSubject, type Exchange, JWT_METHOD, tokenExchange } from './exchange.ts'
 import { AUTHENTICATION_LIMITS, type AuthenticationLimits } from './limits.ts'
 import { LOCAL_OPERATOR, LOCAL_OPERATOR_SUBJECT, showsOperatorKey } from './operator-key.ts'
 import type { IssuerKeys, TrustedAuthorities, UnknownCertificate } from './ports.ts'
@@ -45,15 +46,6 @@ export interface AuthenticatorParts {
   readonly enforcement?: 'on' | 'off-for-tests'
 }
 
-/** An enhanced authentication under way (MQTT 5, 4.12). */
-export interface Exchange {
-  step(data: Buffer | null): Promise<{
-    readonly state: 'continue' | 'done'
-    readonly data: Buffer | null
-    readonly principal?: Principal
-  }>
-}
-
 export class Authenticator {
   readonly #parts: AuthenticatorParts
   readonly #limits: AuthenticationLimits
@@ -70,11 +62,16 @@ export class Authenticator {
   }
 
   /** Evidence becomes a Principal, or a Failure is thrown; either way the audit trail is told. */
-  async authenticate(evidence: Evidence): Promise<Principal> {
+  authenticate(evidence: Evidence): Promise<Principal> {
+    return this.#authenticate(evidence, null)
+  }
+
+  /** `before`: whose session it is already, and who must be proved again. */
+  async #authenticate(evidence: Evidence, before: Principal | null): Promise<Principal> {
     const trace: Trace = { principal: null, credential: null, credentialKind: null }
     let principal: Principal
     try {
-      principal = await this.#admit(evidence, trace)
+      principal = await this.#admit(evidence, before, trace)
     } catch (error) {
       throw this.#refused(evidence, trace, asFailure(error))
     }
@@ -113,13 +110,18 @@ export class Authenticator {
     return assignClientId(principal, this.#parts.registry, random)
   }
 
-  /** Throws `authentication-method`: no method of enhanced authentication is served. */
-  begin(_evidence: Evidence, method: string): Exchange {
-    throw new Failure('authentication-method', `The authentication method ${printable(method, 40)} is not served`)
+  /**
+   * Enhanced authentication (MQTT 5, 4.12); its last step resolves as `authenticate` does. `before`: re-authentication
+   * (4.12.1) of this principal, that ends in nobody else. Throws `authentication-method` for methods that are not served.
+   */
+  begin(evidence: Evidence, method: string, before: Principal | null = null): Exchange {
+    if (method === JWT_METHOD) return tokenExchange(evidence, shown => this.#authenticate(shown, before))
+    const failure = new Failure('authentication-method', `The method ${printable(method, 40)} is not served`)
+    throw this.#refused(evidence, { principal: null, credential: null, credentialKind: null }, failure)
   }
 
   /** The checks, in their order; each may end it. */
-  async #admit(evidence: Evidence, trace: Trace): Promise<Principal> {
+  async #admit(evidence: Evidence, before: Principal | null, trace: Trace): Promise<Principal> {
     const { operatorKeyHash: ownKey = null } = this.#parts
     // Before everything else: nobody can lock the operator of this machine out, nor can a clock that is behind.
     if (ownKey !== null && showsOperatorKey(evidence, ownKey)) {
@@ -134,6 +136,7 @@ export class Authenticator {
     this.#limiter.check(evidence.address, references)
     try {
       const principal = await this.#prove(evidence, claims, trace)
+      if (before !== null) checkSameSubject(principal, before)
       this.#limiter.succeeded(evidence.address, references)
       return principal
     } catch (error) {

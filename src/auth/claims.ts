@@ -21,9 +21,18 @@ export function claimsOf(evidence: Evidence, tokenBytes: number): Claim[] {
   if (certificate !== undefined) claims.push({ kind: 'x509', certificate, reference: `x509:${sha256(certificate)}` })
   if (evidence.pskIdentity !== null)
     claims.push({ kind: 'psk', identity: evidence.pskIdentity, reference: `psk:${evidence.pskIdentity}` })
-  if (evidence.password !== null && evidence.password.length > 0)
-    claims.push(passwordClaim(evidence.password, tokenBytes))
+  const password = evidence.password !== null && evidence.password.length > 0 ? evidence.password : null
+  if (evidence.token !== undefined) claims.push(methodClaim(evidence.token, password, tokenBytes))
+  else if (password !== null) claims.push(passwordClaim(password, tokenBytes))
   return claims
+}
+
+/** Who names the method `JWT` shows a JWT and nothing else, or its certificate alone would admit it. */
+function methodClaim(token: Buffer | null, password: Buffer | null, tokenBytes: number): Claim {
+  if (password !== null) throw new Failure('token-invalid', 'A password came beside the JWT; one of them is enough')
+  const claim = token === null ? null : passwordClaim(token, tokenBytes)
+  if (claim?.kind !== 'jwt') throw new Failure('token-invalid', 'The authentication data is no JWT')
+  return claim
 }
 
 /** A password is routed by its shape. */

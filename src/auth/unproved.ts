@@ -20,8 +20,15 @@ export function believedSubject(evidence: Evidence, registry: Registry): Subject
   )
 }
 
-function claimedName({ certificates, pskIdentity, username, password, clientId }: Evidence): string {
-  return certificateName(certificates[0]) || pskIdentity || username || tokenSubject(password) || clientId || 'somebody'
+function claimedName({ certificates, pskIdentity, username, password, token, clientId }: Evidence): string {
+  return (
+    certificateName(certificates[0]) ||
+    pskIdentity ||
+    username ||
+    tokenSubject(token ?? password) ||
+    clientId ||
+    'somebody'
+  )
 }
 
 function certificateName(der: Buffer | undefined): string | undefined {

@@ -195,6 +195,15 @@ export class Sessions {
     this.#arm(session)
   }
 
+  /**
+   * Its owner proved itself anew, and the session is held by that principal: routes that rest on the one before are void.
+   * Resolves when it is durable, so that a crash does not bring the old one back; null when it need not be.
+   */
+  rejudge(session: Session): Promise<void> | null {
+    this.#parts.router.refresh(session)
+    return session.onDisk && !session.ended ? this.#parts.journal.write([putSession(session)]) : null
+  }
+
   /** Its owner is no more: whoever gets the name later must not find these sessions. */
   forgetOwner(id: string): void {
     for (const session of [...this.#byId.values()]) {

@@ -13,4 +13,6 @@ export interface Evidence {
   readonly pskIdentity: string | null
   readonly username: string | null
   readonly password: Buffer | null
+  /** Authentication Data of the method `JWT` (MQTT 5, 4.12), null when none came; absent without that method. */
+  readonly token?: Buffer | null
 }

@@ -51,6 +51,7 @@ export interface Opened {
   /** Seconds. */
   readonly expiry: number
   readonly keepAlive: number
+  readonly authenticationData: Buffer | null
 }
 
 /** What differs from what was asked for, and our own limits (MQTT 5, 3.2.2.3). */
@@ -60,6 +61,8 @@ export function connackProperties(connect: ConnectPacket, opened: Opened, limits
     receiveMaximum,
     topicAliasMaximum,
     maximumPacketSize,
+    authenticationMethod: connect.properties.authenticationMethod, // [MQTT-4.12.0-5]
+    authenticationData: opened.authenticationData ?? undefined,
     assignedClientIdentifier: opened.assignedClientId ?? undefined, // [MQTT-3.2.2-16]
     serverKeepAlive: opened.keepAlive === connect.keepAlive ? undefined : opened.keepAlive,
     sessionExpiryInterval: opened.expiry === askedExpiry(connect) ? undefined : opened.expiry,

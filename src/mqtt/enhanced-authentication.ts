@@ -1,5 +1,6 @@
-// The AUTH conversation of enhanced authentication (MQTT 5, 4.12). Which methods there are, `auth` says.
-import type { Exchange } from '../auth/authenticator.ts'
+// The AUTH conversations of one connection (MQTT 5, 4.12): the one that CONNECT began, and re-authentications after it.
+// Which methods there are, `auth` says.
+import type { Exchange } from '../auth/exchange.ts'
 import type { Principal } from '../model/principal.ts'
 import type { Connection } from './connection.ts'
 import { encodeAuth } from './encode.ts'
@@ -9,9 +10,16 @@ import { violation } from './property-table.ts'
 /** What the conversation needs of a connection. */
 type Line = Pick<Connection, 'push' | 'hold' | 'release'>
 
+/** `data`: the method's last word to the client, for CONNACK or AUTH. */
+export interface Authenticated {
+  readonly principal: Principal
+  readonly data: Buffer | null
+}
+
 export class EnhancedAuthentication {
   readonly #method: string
   readonly #connection: Line
+  #isRunning = false
   #answer: ((data: Buffer | null) => void) | null = null
 
   constructor(method: string, connection: Line) {
@@ -20,12 +28,13 @@ export class EnhancedAuthentication {
   }
 
   /** Resolves with who it is; rejects with a Failure. `first` is the data that came with CONNECT. */
-  async run(exchange: Exchange, first: Buffer | null): Promise<Principal> {
+  async run(exchange: Exchange, first: Buffer | null): Promise<Authenticated> {
+    this.#isRunning = true
     for (let data = first; ; ) {
       const step = await exchange.step(data)
       if (step.state === 'done') {
-        if (step.principal !== undefined) return step.principal
-        throw new Error(`the authentication method ${this.#method} ended without a principal`)
+        this.#isRunning = false
+        return step
       }
       this.#connection.push(encodeAuth(REASON.continueAuthentication, this.#method, step.data))
       data = await this.#next()
@@ -33,13 +42,36 @@ export class EnhancedAuthentication {
   }
 
   /** The client's next word. [MQTT-4.12.0-5] the method stays the same. */
-  received({ reason, properties }: AuthPacket): void {
-    if (this.#answer === null || reason !== REASON.continueAuthentication) throw violation('AUTH out of turn')
-    if (properties.authenticationMethod !== this.#method) throw violation('another authentication method')
-    this.#connection.hold()
+  received(packet: AuthPacket): void {
+    if (this.#answer === null || packet.reason !== REASON.continueAuthentication) throw violation('AUTH out of turn')
+    const data = this.#dataOf(packet)
     const answer = this.#answer
     this.#answer = null
-    answer(properties.authenticationData ?? null)
+    answer(data)
+  }
+
+  /**
+   * The client begins a re-authentication [MQTT-4.12.1-1]. What it sends meanwhile waits while we judge, and is read under
+   * the old principal between a challenge and its answer. Rejects as `run` does, and then the connection must end
+   * [MQTT-4.12.1-2].
+   */
+  async again(
+    packet: AuthPacket,
+    begin: (method: string) => Exchange,
+    renew: (to: Principal) => Promise<void>,
+  ): Promise<void> {
+    if (this.#isRunning) throw violation('a re-authentication within another')
+    const first = this.#dataOf(packet)
+    const { principal, data } = await this.run(begin(this.#method), first)
+    await renew(principal)
+    this.#connection.push(encodeAuth(REASON.success, this.#method, data))
+    this.#connection.release()
+  }
+
+  #dataOf({ properties: { authenticationMethod, authenticationData } }: AuthPacket): Buffer | null {
+    if (authenticationMethod !== this.#method) throw violation('another authentication method')
+    this.#connection.hold()
+    return authenticationData ?? null
   }
 
   #next(): Promise<Buffer | null> {

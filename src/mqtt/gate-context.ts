@@ -12,7 +12,7 @@ import type { WriteTurn } from './write-turn.ts'
 
 /** What the gate asks of `access`. */
 export type GateAccess = Pick<Access, 'epoch' | 'rights'> & {
-  readonly sessions: Pick<Access['sessions'], 'register' | 'remove'>
+  readonly sessions: Pick<Access['sessions'], 'register' | 'remove' | 'renew'>
 }
 
 /** What the gate asks of `auth`. */

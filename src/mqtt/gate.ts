@@ -10,13 +10,20 @@ import { Connection, type Peer } from './connection.ts'
 import { decodePacket } from './decode.ts'
 import { Delivery } from './delivery.ts'
 import { encodeConnack } from './encode.ts'
-import { EnhancedAuthentication } from './enhanced-authentication.ts'
+import { type Authenticated, EnhancedAuthentication } from './enhanced-authentication.ts'
 import { FastPath } from './fast-path.ts'
 import type { GateContext } from './gate-context.ts'
 import { goodbye } from './goodbye.ts'
 import { IncomingPublishes } from './incoming-publishes.ts'
 import { type Opener, Opening } from './opening.ts'
-import type { ClientPacket, ConnectPacket, DisconnectPacket, Qos } from './packets.ts'
+import {
+  type AuthPacket,
+  type ClientPacket,
+  type ConnectPacket,
+  type DisconnectPacket,
+  type Qos,
+  REASON,
+} from './packets.ts'
 import type { PeerSocket } from './peer-socket.ts'
 import { violation } from './property-table.ts'
 import { PublishTopics } from './publish-topics.ts'
@@ -181,9 +188,30 @@ export class Gate implements Peer, EngineSide, Opener {
       case 'disconnect':
         this.#disconnect(packet)
         break
+      case 'auth':
+        this.#authenticateAgain(packet)
+        break
       default:
         throw violation(`${packet.type} after CONNACK`)
     }
+  }
+
+  /** Only who named a method in CONNECT may send AUTH [MQTT-4.12.0-6]. Whatever fails ends the connection [MQTT-4.12.1-2]. */
+  #authenticateAgain(packet: AuthPacket): void {
+    const conversation = this.#conversation
+    const opening = this.#opening
+    const connect = this.#connect
+    if (conversation === null || connect === null || !opening?.live) throw violation('AUTH without a method in CONNECT')
+    const before = opening.live.principal
+    if (packet.reason !== REASON.reAuthenticate) {
+      conversation.received(packet)
+      return
+    }
+    const begin = (method: string) => this.#context.door.begin(evidenceOf(this.#peer, connect), method, before)
+    const renew = async (principal: Principal) => {
+      if (!this.#ended) await opening.renew(principal)
+    }
+    conversation.again(packet, begin, renew).catch(error => this.failed(error))
   }
 
   /** The client leaves (MQTT 5, 3.14). */
@@ -256,14 +284,12 @@ export class Gate implements Peer, EngineSide, Opener {
     return !this.#ended
   }
 
-  async converse(method: string): Promise<Principal> {
+  async converse(method: string): Promise<Authenticated> {
     const connect = this.#connect
     if (connect === null) throw violation('AUTH before CONNECT')
-    const exchange = await this.#context.door.begin(evidenceOf(this.#peer, connect), method)
+    const exchange = this.#context.door.begin(evidenceOf(this.#peer, connect), method)
     this.#conversation = new EnhancedAuthentication(method, this.#connection)
-    const principal = await this.#conversation.run(exchange, connect.properties.authenticationData ?? null)
-    this.#conversation = null
-    return principal
+    return this.#conversation.run(exchange, connect.properties.authenticationData ?? null)
   }
 
   connack(): void {

@@ -6,6 +6,7 @@ import { Failure, type FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
 import { askedExpiry, evidenceOf, grantedExpiry, grantedKeepAlive, type Opened, willOf } from './connect-terms.ts'
+import type { Authenticated } from './enhanced-authentication.ts'
 import type { GateContext } from './gate-context.ts'
 import type { ConnectPacket } from './packets.ts'
 import type { PeerSocket } from './peer-socket.ts'
@@ -16,7 +17,7 @@ export interface Opener extends Link {
   readonly since: number
   readonly isEnded: boolean
   /** Holds the AUTH conversation that CONNECT began (MQTT 5, 4.12). */
-  converse(method: string): Promise<Principal>
+  converse(method: string): Promise<Authenticated>
 }
 
 /** Somebody who was admitted, as `access` sees it. */
@@ -62,6 +63,8 @@ export class Opening implements Opened {
   /** Seconds; DISCONNECT may change it (MQTT 5, 3.14.2.2.2). */
   expiry: number
   assignedClientId: string | null = null
+  /** The method's last word, for CONNACK (MQTT 5, 3.2.2.3.18). */
+  authenticationData: Buffer | null = null
   /** The session was there before. */
   isPresent = false
 
@@ -96,6 +99,16 @@ export class Opening implements Opened {
     await this.#openSession(live.principal, clientId)
   }
 
+  /**
+   * The peer proved itself anew (MQTT 5, 4.12.1): the session goes on under this principal, all of it at once. Resolves
+   * when that is durable; throws when the principal does not hold any more, and then the connection must end.
+   */
+  async renew(principal: Principal): Promise<void> {
+    if (this.#live === null || this.#session === null) throw new Failure('superseded')
+    this.#context.access.sessions.renew(this.#live, principal)
+    await this.#context.bus.sessions.rejudge(this.#session)
+  }
+
   /** Undoes what was done so far: the connection is gone. */
   leave(keepWill: boolean): void {
     if (this.#live !== null) this.#context.access.sessions.remove(this.#live)
@@ -119,10 +132,13 @@ export class Opening implements Opened {
     )
   }
 
-  #authenticate(): Promise<Principal> {
+  async #authenticate(): Promise<Principal> {
     const { authenticationMethod } = this.#connect.properties
-    if (authenticationMethod !== undefined) return this.#opener.converse(authenticationMethod)
-    return this.#context.door.authenticate(evidenceOf(this.#peer, this.#connect))
+    if (authenticationMethod === undefined)
+      return this.#context.door.authenticate(evidenceOf(this.#peer, this.#connect))
+    const { principal, data } = await this.#opener.converse(authenticationMethod)
+    this.authenticationData = data
+    return principal
   }
 
   /** [MQTT-3.1.3-6] an empty one is replaced; any other must be the principal's own to use. */

@@ -251,3 +251,46 @@ describe('a session ends with its credential', () => {
     expect(session.ends).toEqual(['credential-expired'])
   })
 })
+
+describe('renewing', () => {
+  test('the session hangs on the new principal and on nothing of the old one', async () => {
+    const opened = await openAccess()
+    const [old, next] = [await admitted(opened, 'l1'), await admitted(opened, 'l1')]
+    const session = connect(opened, old.principal)
+    opened.access.sessions.renew(session, next.principal)
+    expect(session.principal).toEqual(next.principal)
+    await opened.registry.revokeCredential(old.credential.id, { reason: 'replaced' }, OPERATOR)
+    expect(session.ends).toEqual([])
+    await opened.registry.revokeCredential(next.credential.id, { reason: 'lost' }, OPERATOR)
+    expect(session.ends).toEqual(['credential-revoked'])
+  })
+
+  test('the session ends when the new principal does', async () => {
+    const opened = await openAccess()
+    const [old, next] = [await admitted(opened, 'l1', { lifetime: 10 }), await admitted(opened, 'l1', { lifetime: 30 })]
+    const session = connect(opened, old.principal)
+    opened.access.sessions.renew(session, next.principal)
+    opened.scheduler.advance(29_000)
+    expect(session.ends).toEqual([])
+    opened.scheduler.advance(2_000)
+    expect(session.ends).toEqual(['credential-expired'])
+  })
+
+  test('what was revoked meanwhile renews nothing, and the session is given up', async () => {
+    const opened = await openAccess()
+    const [old, next] = [await admitted(opened, 'l1'), await admitted(opened, 'l1')]
+    const session = connect(opened, old.principal)
+    await opened.registry.revokeCredential(next.credential.id, { reason: 'lost' }, OPERATOR)
+    expect(() => opened.access.sessions.renew(session, next.principal)).toThrow(codeOf('credential-revoked'))
+    expect(opened.access.sessions.list()).toEqual([])
+  })
+
+  test('a session that has ended is not renewed', async () => {
+    const opened = await openAccess()
+    const { principal } = await admitted(opened, 'l1')
+    const session = connect(opened, principal)
+    opened.access.sessions.end(session.id, 'superseded')
+    expect(() => opened.access.sessions.renew(session, principal)).toThrow(codeOf('superseded'))
+    expect(opened.access.sessions.size).toBe(0)
+  })
+})

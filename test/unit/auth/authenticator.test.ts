@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { FailureCode } from '../../../src/model/failure.ts'
+import type { Principal } from '../../../src/model/principal.ts'
 import { asPassword, type Door, deviceToken, OPERATOR, openDoor } from '../../fixtures/door.ts'
 
 const random = { bytes: (count: number) => randomBytes(count) }
@@ -167,7 +168,7 @@ test('nobody comes in while the house is closed to all', async () => {
   expect((await shut.authenticate(evidence)).subject.id).toBe('t1')
 })
 
-test('no method of enhanced authentication is served', () => {
+describe('enhanced authentication', () => {
   const evidence = {
     transport: 'mqtts',
     address: '192.0.2.1',
@@ -177,9 +178,49 @@ test('no method of enhanced authentication is served', () => {
     username: null,
     password: null,
   } as const
-  expect(() => door.authenticator.begin(evidence, 'SCRAM-SHA-256')).toThrow(
-    expect.objectContaining({ code: 'authentication-method' }),
-  )
+  const code = (code: string) => expect.objectContaining({ code })
+
+  test('a method that is not served is refused', () => {
+    expect(() => door.authenticator.begin(evidence, 'KERBEROS')).toThrow(code('authentication-method'))
+  })
+
+  test('JWT admits as the same token in a password does, and nothing but a JWT', async () => {
+    await door.device('m1')
+    const { privateKey } = await door.jwtKey('m1')
+    const token = Buffer.from(await deviceToken('m1', privateKey))
+    const begin = (more: object = {}) => door.authenticator.begin({ ...evidence, clientId: 'm1', ...more }, 'JWT')
+    const { principal } = (await begin().step(token)) as { principal: Principal }
+    expect(principal).toEqual(await door.authenticate({ clientId: 'm1', password: token }))
+    const { secret } = await door.secret('m1')
+    const { certificate } = await door.certificate('m1')
+    const channel = { certificates: [certificate.raw] }
+    for (const [data, more] of [
+      [null, {}],
+      [null, channel],
+      [Buffer.alloc(0), channel],
+      [Buffer.from(secret), {}],
+      [Buffer.from('nonsense'), channel],
+      [token, { password: Buffer.from(secret) }],
+    ] as const)
+      await expect(begin(more).step(data)).rejects.toEqual(code('token-invalid'))
+    const both = (await begin(channel).step(token)) as { principal: Principal }
+    expect([both.principal.credential?.kind, both.principal.besides?.length]).toEqual(['x509', 1])
+  })
+
+  test('re-authentication ends in the same subject or not at all', async () => {
+    const tokens = await Promise.all(
+      ['m2', 'm3'].map(async id => {
+        await door.device(id)
+        return Buffer.from(await deviceToken(id, (await door.jwtKey(id)).privateKey))
+      }),
+    )
+    const [own, others] = tokens as [Buffer, Buffer]
+    const before = await door.authenticate({ password: own })
+    const again = (token: Buffer) =>
+      door.authenticator.begin({ ...evidence, clientId: null }, 'JWT', before).step(token)
+    await expect(again(others)).rejects.toEqual(code('identities-differ'))
+    await expect(again(own)).resolves.toMatchObject({ state: 'done', principal: { subject: { id: 'm2' } } })
+  })
 })
 
 describe('audit trail', () => {

@@ -33,6 +33,19 @@ describe('sessions', () => {
     expect((await stored.connect('d1', { expiry: 60 })).receiver.got).toEqual([])
   })
 
+  test('whoever holds a session anew is judged at once, and after a crash', async () => {
+    const { session, receiver } = await stored.connect('d1', { expiry: 60 })
+    await stored.subscribe(session, 'a/#', 1)
+    await stored.publish('a/x', 'one')
+    session.holdBy(principal('d1', []))
+    await stored.bus.sessions.rejudge(session)
+    await stored.publish('a/x', 'two')
+    await stored.publish('a/x', 'three', { qos: 0 })
+    expect(receiver.payloads).toEqual(['one'])
+    await stored.restart()
+    expect(stored.bus.sessions.get('d1')?.principal.subject.roles).toEqual([])
+  })
+
   test('what does not outlive its connection writes nothing', async () => {
     const { session, link } = await stored.connect('d1')
     await stored.subscribe(session, 'a/#')

@@ -1,6 +1,6 @@
 // The AUTH conversation (MQTT 5, 4.12), with a method that asks a number of questions.
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Exchange } from '../../../src/auth/authenticator.ts'
+import type { Exchange } from '../../../src/auth/exchange.ts'
 import { EnhancedAuthentication } from '../../../src/mqtt/enhanced-authentication.ts'
 import type { AuthPacket } from '../../../src/mqtt/packets.ts'
 import { principal } from '../bus/surroundings.ts'
@@ -28,7 +28,7 @@ const asking = (questions: number, heard: (string | null)[]): Exchange => ({
   async step(data) {
     heard.push(data === null ? null : data.toString())
     if (heard.length <= questions) return { state: 'continue', data: Buffer.from(`question ${heard.length}`) }
-    return { state: 'done', data: null, principal: somebody }
+    return { state: 'done', data: Buffer.from('bye'), principal: somebody }
   },
 })
 const answer = (text: string, method = 'm', reason = 0x18): AuthPacket => ({
@@ -53,13 +53,16 @@ describe('enhanced authentication', () => {
       conversation.received(answer(text))
       expect(line.isHolding).toBe(true)
     }
-    await expect(result).resolves.toBe(somebody)
+    await expect(result).resolves.toMatchObject({ principal: somebody, data: Buffer.from('bye') })
     expect(heard).toEqual(['hello', 'one', 'two'])
     expect(line.sent.map(bytes => bytes.includes('question'))).toEqual([true, true])
   })
 
   test('a method that needs no answer asks none', async () => {
-    await expect(conversation.run(asking(0, []), null)).resolves.toBe(somebody)
+    await expect(conversation.run(asking(0, []), null)).resolves.toMatchObject({
+      principal: somebody,
+      data: Buffer.from('bye'),
+    })
     expect(line.sent).toEqual([])
   })
 
@@ -74,6 +77,41 @@ describe('enhanced authentication', () => {
     }
     const packet = await make()
     expect(() => conversation.received(packet)).toThrow(expect.objectContaining({ code: 'protocol-error' }))
+  })
+
+  describe('re-authentication', () => {
+    const renewed: unknown[] = []
+    const renew = async (to: unknown) => void renewed.push(to)
+
+    test('is a conversation of its own, and ends with AUTH and the last word', async () => {
+      line.isHolding = false
+      const done = conversation.again(answer('hello', 'm', 0x19), () => asking(1, []), renew)
+      expect(line.isHolding).toBe(true)
+      await expect.poll(() => line.isHolding).toBe(false)
+      conversation.received(answer('one'))
+      expect(line.isHolding).toBe(true)
+      await done
+      expect(line.isHolding).toBe(false)
+      expect(renewed).toEqual([somebody])
+      expect(line.sent.map(bytes => [bytes[2], bytes.includes('bye')])).toEqual([
+        [0x18, false],
+        [0x00, true],
+      ])
+    })
+
+    test('does not begin within another one, nor by another method', async () => {
+      const refusal = expect.objectContaining({ code: 'protocol-error' })
+      const begin = () => asking(1, [])
+      await expect(conversation.again(answer('x', 'other', 0x19), begin, renew)).rejects.toEqual(refusal)
+      conversation.again(answer('x', 'm', 0x19), begin, renew)
+      await expect(conversation.again(answer('x', 'm', 0x19), begin, renew)).rejects.toEqual(refusal)
+    })
+
+    test('is not told done when the session could not be renewed', async () => {
+      const failing = () => Promise.reject(new Error('gone'))
+      await expect(conversation.again(answer('x', 'm', 0x19), () => asking(0, []), failing)).rejects.toThrow('gone')
+      expect(line.sent).toEqual([])
+    })
   })
 
   test('a refusal of the method is the refusal of the connection', async () => {
