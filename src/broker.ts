@@ -194,7 +194,8 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     limits: limits.enrolment,
   })
 
-  const bus = new Bus({ store, access, changes, clock, meter, log, limits, durability: configuration.durability })
+  const { durability, queueOverflow } = configuration
+  const bus = new Bus({ store, access, changes, clock, meter, log, limits, durability, queueOverflow })
   opened.add(() => bus.close())
   await bus.load()
   const isInUse = (credential: string) => access.sessions.isInUse(credential)

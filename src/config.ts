@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { QUEUE_OVERFLOWS } from './bus/queue.ts'
 import { limitsSchema } from './limits.ts'
 import { Failure, type Location } from './model/failure.ts'
 import { isIdentifier } from './model/identifier.ts'
@@ -98,6 +99,12 @@ export const configurationSchema = z.strictObject({
     })
     .prefault({}),
   limits: limitsSchema.prefault({}),
+  queueOverflow: z
+    .enum(QUEUE_OVERFLOWS)
+    .default('refuse')
+    .describe(
+      'What the full queue of a durable session does with one more message: its publisher is refused (for limits.queuePatience seconds), the oldest or the new one is dropped, or the reader is disconnected.',
+    ),
   durability: z
     .enum(['fsync', 'write'])
     .default('fsync')

@@ -1,8 +1,8 @@
 // A message's way through the bus: route, store what must survive, then acknowledge and deliver.
-import type { Meter } from '../model/meter.ts'
 import type { Operation } from '../store/store.ts'
 import type { EntryWrite, Journal } from './journal.ts'
 import type { Message } from './message.ts'
+import type { Overflow } from './overflow.ts'
 import type { QueueEntry } from './queue.ts'
 import type { Retained } from './retained.ts'
 import type { Route, Target } from './route.ts'
@@ -20,7 +20,7 @@ export interface AcceptanceParts {
   readonly router: Router
   readonly retained: Retained
   readonly journal: Journal
-  readonly meter: Meter
+  readonly overflow: Overflow
 }
 
 export class Acceptance {
@@ -30,14 +30,12 @@ export class Acceptance {
     this.#parts = parts
   }
 
-  /** See `Bus.accept`. */
-  accept(message: Message, exchange: IncomingExchange | null = null): Promise<void> | null {
+  /** See `Bus.accept`. `isRefusable`: somebody is told of a refusal and can repeat the message. */
+  accept(message: Message, exchange: IncomingExchange | null, isRefusable: boolean): Promise<void> | null {
     const writes: Writes = []
-    if (message.retain) {
-      this.#parts.retained.checkRoom(message)
-      writes.push(this.#parts.retained.set(message))
-    }
-    const copies = this.#copies(message, this.#parts.router.route(message.topic), writes)
+    if (message.retain) this.#parts.retained.checkRoom(message)
+    const copies = this.#copies(message, this.#parts.router.route(message.topic), writes, isRefusable)
+    if (message.retain) writes.push(this.#parts.retained.set(message))
     if (exchange !== null) {
       const { session, packet } = exchange
       session.received.add(packet)
@@ -73,36 +71,37 @@ export class Acceptance {
     deliver(message, copies)
   }
 
-  #copies(message: Message, route: Route, writes: Writes): Copy[] {
+  /** All copies or, when the message is refused, none. */
+  #copies(message: Message, route: Route, writes: Writes, isRefusable: boolean): Copy[] {
     const copies: Copy[] = []
-    for (const each of route.targets) {
-      const target = each.for(message)
-      if (target?.mayHave(message)) this.#copy(message, target, route.epoch, copies, writes)
+    const { overflow } = this.#parts
+    const copy = (target: Target): void => {
+      const { session } = target
+      const qos = target.qosOf(message)
+      if (qos === 0) copies.push({ target, entry: null })
+      else if (!session.queue.isFull || overflow.makeRoom(session, isRefusable)) {
+        const { retain, identifiers } = target.deliver(message)
+        const delivery = { retain, identifiers, qos }
+        const entry = session.queue.reserve(message, delivery, session.durable, target.permittedAt(route.epoch))
+        if (session.durable) writes.push(putEntry(session.id, entry))
+        message.keep()
+        copies.push({ target, entry })
+      }
     }
-    for (const group of route.groups) {
-      const target = group.pick(message)
-      if (target !== null) this.#copy(message, target, route.epoch, copies, writes)
+    try {
+      for (const each of route.targets) {
+        const target = each.for(message)
+        if (target?.mayHave(message)) copy(target)
+      }
+      for (const group of route.groups) {
+        const target = group.pick(message)
+        if (target !== null) copy(target)
+      }
+    } catch (error) {
+      for (const { target, entry } of copies) if (entry !== null) target.session.queue.finish(entry)
+      throw error
     }
     return copies
-  }
-
-  #copy(message: Message, target: Target, epoch: number, copies: Copy[], writes: Writes): void {
-    const { session } = target
-    const qos = target.qosOf(message)
-    if (qos === 0) copies.push({ target, entry: null })
-    else if (session.queue.isFull) this.#dropped('queue-full')
-    else {
-      const { retain, identifiers } = target.deliver(message)
-      const delivery = { retain, identifiers, qos }
-      const entry = session.queue.reserve(message, delivery, session.durable, target.permittedAt(epoch))
-      if (session.durable) writes.push(putEntry(session.id, entry))
-      message.keep()
-      copies.push({ target, entry })
-    }
-  }
-
-  #dropped(reason: 'queue-full'): void {
-    this.#parts.meter.count('latchkey_messages_dropped_total', { reason })
   }
 }
 

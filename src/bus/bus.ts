@@ -16,6 +16,8 @@ import type { Judge, Judging, Rights } from './judging.ts'
 import { PREFIX } from './keys.ts'
 import { BUS_LIMITS, type BusLimits } from './limits.ts'
 import { Message, type Publisher } from './message.ts'
+import { Overflow } from './overflow.ts'
+import type { QueueOverflow } from './queue.ts'
 import type { Receiver, ServiceTopic } from './receiver.ts'
 import { Retained } from './retained.ts'
 import { RetainedDelivery } from './retained-delivery.ts'
@@ -37,6 +39,8 @@ export interface BusParts {
   readonly limits?: Partial<BusLimits>
   /** When a message counts as stored. */
   readonly durability?: Durability
+  /** What the full queue of a session that outlives its connection does. */
+  readonly queueOverflow?: QueueOverflow
 }
 
 export type Granted =
@@ -47,6 +51,7 @@ export class Bus {
   readonly router: Router
   readonly retained: Retained
   readonly sessions: Sessions
+  readonly overflow: Overflow
   readonly system: SystemTopics
   readonly #parts: BusParts
   readonly #judging: Judging
@@ -58,7 +63,7 @@ export class Bus {
   readonly #unsubscribe: () => void
 
   constructor(parts: BusParts) {
-    const { store, access, changes, clock, meter } = parts
+    const { store, access, changes, clock, meter, log, queueOverflow: policy = 'refuse' } = parts
     this.#parts = parts
     this.#judging = { access, clock }
     this.#limits = { ...BUS_LIMITS, ...parts.limits }
@@ -66,7 +71,9 @@ export class Bus {
     this.router = new Router(this.#judging, this.#limits)
     this.system = new SystemTopics(this.router, this.#limits)
     this.retained = new Retained(clock, meter, this.#limits, this.system)
-    this.#acceptance = new Acceptance({ router: this.router, retained: this.retained, journal: this.#journal, meter })
+    this.overflow = new Overflow({ policy, limits: this.#limits, clock, meter, log })
+    const { router, retained, overflow } = this
+    this.#acceptance = new Acceptance({ router, retained, overflow, journal: this.#journal })
     this.#retainedDelivery = new RetainedDelivery(this.retained, this.#journal)
     this.sessions = new Sessions({
       store,
@@ -122,7 +129,8 @@ export class Bus {
   /**
    * Publishes for somebody: decides, then accepts. For protocols without sessions of their own; `from` spares looking the
    * rights up each time, and names the session for no-local. What it decides and retains has happened when it returns.
-   * Throws `policy-denied`, `scope-denied`, `topic-reserved`, `topic-name-invalid`, `quota-exceeded` or `store-failed`.
+   * Throws `policy-denied`, `scope-denied`, `topic-reserved`, `topic-name-invalid`, `quota-exceeded`, `queue-full` or
+   * `store-failed`.
    */
   async publish(
     principal: Principal,
@@ -151,10 +159,11 @@ export class Bus {
   /**
    * Takes responsibility for a message that was permitted (MQTT 5, 4.3). Returns a promise when something has to be
    * durable first: the caller acknowledges after it. Receivers never delay it, each has a bounded queue of its own.
-   * Throws `quota-exceeded` when it cannot be retained: then nothing of it has happened.
+   * Throws `quota-exceeded` when it cannot be retained, and `queue-full` when a session's full queue refuses it: then
+   * nothing of it has happened, and nobody gets it twice who gets its repetition.
    */
   accept(message: Message, exchange: IncomingExchange | null = null): Promise<void> | null {
-    return this.#acceptance.accept(message, exchange)
+    return this.#acceptance.accept(message, exchange, true)
   }
 
   #sendWill(session: Session, will: IncomingMessage): void {
@@ -167,7 +176,7 @@ export class Bus {
       return
     }
     try {
-      this.accept(this.arriving(will, session.publisher))?.catch(() => {})
+      this.#acceptance.accept(this.arriving(will, session.publisher), null, false)?.catch(() => {}) // nobody repeats it
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       log.warn({ ...fields, failure: error.code }, 'will refused')

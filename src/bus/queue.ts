@@ -10,6 +10,10 @@ export interface QueueLimits {
   readonly maximumQueuedBytes: number
 }
 
+/** What a full queue does with one more message. */
+export const QUEUE_OVERFLOWS = ['refuse', 'drop-oldest', 'drop-new', 'disconnect'] as const
+export type QueueOverflow = (typeof QUEUE_OVERFLOWS)[number]
+
 /** What a queue needs from where it lies. */
 export interface QueueStore {
   /** For deletions that nobody waits for. */
@@ -55,6 +59,9 @@ export class QueueEntry implements StoredDelivery {
 /** Places that an empty queue keeps: making a new list for each message would cost more than the message. */
 const EMPTIED = 16
 
+/** Milliseconds between two looks through a full queue for what has expired: it may be long, and full for days. */
+const LOOK_AGAIN = 10_000
+
 export class Queue {
   readonly #store: QueueStore
   readonly #limits: QueueLimits
@@ -65,6 +72,9 @@ export class Queue {
   #sequence = 0
   #count = 0
   #bytes = 0
+  /** Milliseconds since the epoch; null once it is half empty. */
+  #fullSince: number | null = null
+  #lookAgainAt = 0
 
   constructor(store: QueueStore, limits: QueueLimits) {
     this.#store = store
@@ -82,6 +92,21 @@ export class Queue {
 
   get isFull(): boolean {
     return this.#count >= this.#limits.maximumQueued || this.#bytes >= this.#limits.maximumQueuedBytes
+  }
+
+  get #isHalfEmpty(): boolean {
+    return this.#count * 2 <= this.#limits.maximumQueued && this.#bytes * 2 <= this.#limits.maximumQueuedBytes
+  }
+
+  /** Somebody has asked `fullFor`, and it was not half empty since. */
+  get isKnownFull(): boolean {
+    return this.#fullSince !== null
+  }
+
+  /** Milliseconds from the first time that somebody asked; half empty, it begins anew. */
+  fullFor(now: number): number {
+    if (this.#fullSince === null || now < this.#fullSince) this.#fullSince = now // the clock may be set back
+    return now - this.#fullSince
   }
 
   /** Nothing waits to leave. */
@@ -133,6 +158,32 @@ export class Queue {
     this.#head = 0
   }
 
+  /** Lets go of the oldest entry that has not left yet; false when there is none. */
+  dropOldest(): boolean {
+    for (let at = this.#head; at < this.#waiting.length; at++) {
+      const entry = this.#waiting[at]
+      if (entry === undefined || entry.sent) continue // an exchange that has begun is finished
+      if (at === this.#head) this.shift()
+      else this.#waiting.splice(at, 1)
+      this.finish(entry)
+      return true
+    }
+    return false
+  }
+
+  /** Lets go of what expired before it left, so that it keeps nobody out; looks every ten seconds at most. */
+  dropExpired(now: number): void {
+    if (now < this.#lookAgainAt) return
+    this.#lookAgainAt = now + LOOK_AGAIN
+    const isOver = (entry: QueueEntry) => !entry.sent && entry.message?.hasExpired(now) === true
+    const waiting = this.#waiting.slice(this.#head).filter(entry => entry !== undefined)
+    const over = waiting.filter(isOver)
+    if (over.length === 0) return
+    this.#waiting = waiting.filter(entry => !isOver(entry))
+    this.#head = 0
+    for (const entry of over) this.finish(entry)
+  }
+
   /** Somebody else speaks for the session: everything that waits is decided again before it leaves. */
   forgetPermits(): void {
     for (const entry of this.#waiting) if (entry !== undefined) entry.permittedAt = -1
@@ -161,6 +212,7 @@ export class Queue {
     this.#reserved.delete(entry)
     this.#count--
     this.#bytes -= entry.size
+    if (this.#fullSince !== null && this.#isHalfEmpty) this.#fullSince = null
     if (entry.stored) this.#store.remove(entry.sequence)
     entry.onFinished?.()
   }

@@ -89,22 +89,26 @@ export class GroupTargets {
     this.targets = targets
   }
 
-  /** One member per message, in turn: online ones first, then those whose queue outlives them; null when there is none. */
+  /**
+   * One member per message, in turn: first those who take it at once, then those in whose queue it can wait, then one
+   * whose queue is full, where it is decided what becomes of it; null when there is none.
+   */
   pick(message: Message): Target | null {
     const count = this.targets.length
-    let offline: Target | null = null
+    let later: Target | null = null
+    let full: Target | null = null
     for (let i = 0; i < count; i++) {
       const at = (this.#group.turn + i) % count
       const target = this.targets[at]
       if (target === undefined || !target.mayHave(message)) continue
-      const { receiver, durable } = target.session
-      if (receiver !== null && !receiver.congested) {
+      const { receiver, queue } = target.session
+      if (target.qosOf(message) > 0 && queue.isFull) full ??= target
+      else if (receiver !== null && !receiver.congested) {
         this.#group.turn = at + 1
         return target
-      }
-      if (durable && !target.session.queue.isFull) offline ??= target
+      } else later ??= target
     }
-    return offline
+    return later ?? full
   }
 }
 

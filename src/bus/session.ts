@@ -4,7 +4,7 @@ import type { Principal } from '../model/principal.ts'
 import { Backlog } from './backlog.ts'
 import { type Judging, ReceiveDecisions, type Rights } from './judging.ts'
 import type { Publisher } from './message.ts'
-import { Queue, type QueueLimits, type QueueStore } from './queue.ts'
+import { Queue, type QueueLimits, type QueueOverflow, type QueueStore } from './queue.ts'
 import type { Receiver } from './receiver.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -35,6 +35,8 @@ export class Session {
   /** Whose messages are its own, for no-local: several sessions of one client may share a name. */
   readonly publishesAs: string
   readonly queue: Queue
+  /** What its full queue does; null: what everybody's does. */
+  queueOverflow: QueueOverflow | null = null
   /** By name. */
   readonly subscriptions = new Map<string, Subscription>()
   /** Identifiers of QoS 2 messages that came in and are not released yet. */

@@ -9,7 +9,7 @@ import { Alarm } from './alarm.ts'
 import type { Journal } from './journal.ts'
 import type { Judging } from './judging.ts'
 import { PREFIX, queueKey, receivedKey, splitKey, subscriptionKey, willKey } from './keys.ts'
-import type { QueueLimits } from './queue.ts'
+import type { QueueLimits, QueueOverflow } from './queue.ts'
 import type { Router } from './router.ts'
 import { type Link, NEVER, Session, type SessionLimits, type Will } from './session.ts'
 import { SessionOwners, type SessionOwnersLimits } from './session-owners.ts'
@@ -41,7 +41,11 @@ export interface SessionRequest {
   readonly publishesAs?: string
   /** Bounds of its queue where they are others than everybody's. */
   readonly queueLimits?: QueueLimits
+  /** What its full queue does, where that is something else than everybody's. */
+  readonly queueOverflow?: QueueOverflow
 }
+
+type SpecialSession = Pick<SessionRequest, 'publishesAs' | 'queueLimits' | 'queueOverflow'>
 
 export interface OpenedSession {
   readonly session: Session
@@ -228,11 +232,7 @@ export class Sessions {
     for (const session of [...this.#alarms.keys()]) this.#disarm(session)
   }
 
-  #create(
-    id: string,
-    principal: Principal,
-    { publishesAs, queueLimits }: Pick<SessionRequest, 'publishesAs' | 'queueLimits'> = {},
-  ): Session {
+  #create(id: string, principal: Principal, { publishesAs, queueLimits, queueOverflow }: SpecialSession = {}): Session {
     const { journal, judging, limits } = this.#parts
     const session = new Session(
       id,
@@ -245,6 +245,7 @@ export class Sessions {
       queueLimits ?? limits,
       publishesAs,
     )
+    session.queueOverflow = queueOverflow ?? null
     this.#byId.set(id, session)
     return session
   }

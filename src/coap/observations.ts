@@ -103,6 +103,7 @@ export class Observations {
       link: observation,
       publishesAs: session.publishesAs,
       queueLimits: { maximumQueued: observationQueue, maximumQueuedBytes: observationQueueBytes },
+      queueOverflow: 'drop-oldest', // the newest state is what an observer must have in the end (RFC 7641 1.3)
     })
     const over = () => this.#bus.sessions.disconnect(opened.session, observation, { expiry: 0, keepWill: false })
     try {

@@ -25,6 +25,7 @@ export const METRIC_TABLE: ReadonlyMap<string, MetricRow> = new Map(
     latchkey_http_requests_total: row('HTTP requests answered.', 'method', 'route', 'status'),
     latchkey_messages_dropped_total: row('Messages that a receiver did not get.', 'reason'),
     latchkey_messages_received_total: row('Messages received from publishers.'),
+    latchkey_messages_refused_total: row('Messages that were refused and not acknowledged.', 'reason'),
     latchkey_mqtt_connections_refused_total: row('MQTT connections refused before CONNECT.', 'reason'),
     latchkey_mqtt_connections_total: row('MQTT connections opened.', 'transport'),
     latchkey_mqtt_ended_total: row('MQTT connections that the broker ended, by failure.', 'failure'),

@@ -271,7 +271,8 @@ export const FAILURES = {
   'connect-timeout': { ...UNAUTHENTICATED, mqtt5: 0x87, advice: 'The peer did not send a CONNECT in time.' },
   'queue-full': {
     ...BUSY,
-    advice: 'The receiver is too slow or away for too long. Raise limits.maximumQueued, or mend the receiver.',
+    advice:
+      'A receiver is too slow or away for too long. Mend it, raise limits.maximumQueued, or choose another queueOverflow.',
   },
   'shared-not-supported': { ...PROTOCOL, mqtt5: 0x9e, advice: 'Shared subscriptions are switched off.' },
 

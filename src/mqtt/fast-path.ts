@@ -1,8 +1,8 @@
 // PUBLISH without properties, RETAIN and DUP, straight from the read buffer to the receivers' out-queues.
 import { isUtf8 } from 'node:buffer'
 import { Message } from '../bus/message.ts'
+import type { Overflow } from '../bus/overflow.ts'
 import type { Target } from '../bus/route.ts'
-import type { Meter } from '../model/meter.ts'
 import type { Connection } from './connection.ts'
 import { Delivery, LANES, laneOf, sharedFrame } from './delivery.ts'
 import { EMPTY, encodeAcknowledgement, encodePublish } from './encode.ts'
@@ -15,7 +15,7 @@ export class FastPath {
   readonly #topics: PublishTopics
   readonly #connection: Connection
   readonly #version: ProtocolVersion
-  readonly #meter: Meter
+  readonly #overflow: Overflow
   /** The topic of the PUBLISH before: a publisher seldom changes it. */
   #topicBytes: Buffer = NO_TOPIC
   #topic: PublishTopic | null = null
@@ -25,11 +25,11 @@ export class FastPath {
   #to = 0
   #count = 0
 
-  constructor(topics: PublishTopics, connection: Connection, version: ProtocolVersion, meter: Meter) {
+  constructor(topics: PublishTopics, connection: Connection, version: ProtocolVersion, overflow: Overflow) {
     this.#topics = topics
     this.#connection = connection
     this.#version = version
-    this.#meter = meter
+    this.#overflow = overflow
   }
 
   /** QoS 0. Returns false when the packet needs the whole gate. */
@@ -67,8 +67,7 @@ export class FastPath {
       packetIdAt: topicEnd - at,
       message: lazily(() => this.#message(name, bytes.subarray(payloadAt, end), 1)),
     }
-    for (const target of route.targets)
-      if (!sendOne(target, frame)) this.#meter.count('latchkey_messages_dropped_total', { reason: 'queue-full' })
+    for (const target of route.targets) sendOne(target, frame, this.#overflow)
     this.#connection.push(encodeAcknowledgement('puback', packetId, this.#version))
     return true
   }
@@ -136,22 +135,19 @@ interface Frame {
   message(): Message
 }
 
-/**
- * One receiver's copy of a QoS 1 message: the publisher's bytes with another packet identifier, where that is enough.
- * Returns false when its queue is full.
- */
-function sendOne(target: Target, frame: Frame): boolean {
+/** One receiver's copy of a QoS 1 message: the publisher's bytes with another packet identifier, where that is enough. */
+function sendOne(target: Target, frame: Frame, overflow: Overflow): void {
   const { receiver, queue } = target.session
   const qos = target.qos === 0 ? 0 : 1
-  if (receiver === null || !target.permits(qos, false)) return true
+  if (receiver === null || !target.permits(qos, false)) return
   if (qos === 0) {
     receiver.send(frame.message(), target.delivered)
-    return true
+    return
   }
   const delivery = receiver instanceof Delivery && receiver.lane !== null ? receiver : null
   const packetId = delivery?.takePacketId() ?? 0
   if (delivery === null || packetId === 0) {
-    if (queue.isFull) return false
+    if (queue.isFull && !overflow.makeRoom(target.session, false)) return // it does not outlive its connection
     queue.add(queue.reserve(frame.message().keep(), { ...PLAIN, qos: 1 }, false, -1))
     receiver.queued()
   } else if (laneOf(delivery.version) === laneOf(frame.version)) {
@@ -164,7 +160,6 @@ function sendOne(target: Target, frame: Frame): boolean {
     const how = { qos: 1, retain: false, dup: false, packetId, properties: EMPTY } as const
     delivery.connection.push(encodePublish({ ...how, version: delivery.version, topic, payload }))
   }
-  return true
 }
 
 function sendSingly(route: PublishTopic['route'], message: Message): void {

@@ -309,7 +309,7 @@ export class Gate implements Peer, EngineSide, Opener {
     this.#traffic = {
       session,
       delivery,
-      fast: new FastPath(topics, connection, version, this.#context.meter),
+      fast: new FastPath(topics, connection, version, bus.overflow),
       incoming: new IncomingPublishes({ ...parts, requester: delivery }),
       subscribing: new Subscribing(parts),
     }

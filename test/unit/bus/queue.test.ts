@@ -50,6 +50,19 @@ describe('queue', () => {
     expect(queue.bytes).toBe(2 * 2 + 101)
   })
 
+  test('is full since somebody asked, until it is half empty by count and by bytes', () => {
+    for (const payload of ['a', 'b', 'x'.repeat(100)]) add(payload)
+    const [a, b] = [take(), take()]
+    expect([queue.fullFor(1000), queue.fullFor(1500), queue.isKnownFull]).toEqual([0, 500, true])
+    queue.finish(a)
+    expect(queue.fullFor(2000)).toBe(1000)
+    queue.finish(b) // one of three, and more than half of the bytes
+    expect(queue.isKnownFull).toBe(true)
+    expect(queue.fullFor(900)).toBe(0) // the clock was set back
+    queue.finish(take())
+    expect(queue.isKnownFull).toBe(false)
+  })
+
   test('what was not finished goes back to the front, in its old order', () => {
     const [a, b, c] = [add('a'), add('b'), add('c')]
     take()

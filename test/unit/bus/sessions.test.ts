@@ -167,7 +167,8 @@ describe('sessions', () => {
     const { session, link } = await stored.connect('d1', { expiry: 60 })
     await stored.subscribe(session, 'a')
     link.leave()
-    for (let i = 0; i < 8; i++) await stored.publish('a', `${i}`)
+    for (let i = 0; i < 5; i++) await stored.publish('a', `${i}`)
+    await expect(stored.publish('a', '5')).rejects.toMatchObject({ code: 'queue-full' })
     expect((await stored.connect('d1', { expiry: 60 })).receiver.payloads).toEqual(['0', '1', '2', '3', '4'])
   })
 

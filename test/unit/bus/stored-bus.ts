@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Bus } from '../../../src/bus/bus.ts'
+import { Bus, type BusParts } from '../../../src/bus/bus.ts'
 import type { BusLimits } from '../../../src/bus/limits.ts'
 import type { Link, Session } from '../../../src/bus/session.ts'
 import type { SessionRequest } from '../../../src/bus/sessions.ts'
@@ -37,22 +37,30 @@ export class TestLink implements Link {
   }
 }
 
+type MoreParts = Partial<Pick<BusParts, 'meter' | 'log' | 'queueOverflow'>>
+
 export class StoredBus {
   readonly around: ReturnType<typeof judging>
   readonly changes = new ChangeFeed()
   readonly #directory: string
   readonly #limits: Partial<BusLimits>
+  readonly #more: MoreParts
   #store: LevelStore | null = null
   #bus: Bus | null = null
 
-  private constructor(directory: string, policy: string, limits: Partial<BusLimits>) {
+  private constructor(directory: string, policy: string, limits: Partial<BusLimits>, more: MoreParts) {
     this.#directory = directory
     this.#limits = limits
+    this.#more = more
     this.around = judging(policy)
   }
 
-  static async open({ policy = PERMISSIVE, limits = {} }: { policy?: string; limits?: Partial<BusLimits> } = {}) {
-    const stored = new StoredBus(await mkdtemp(join(tmpdir(), 'latchkey-bus-')), policy, limits)
+  static async open({
+    policy = PERMISSIVE,
+    limits = {},
+    ...more
+  }: MoreParts & { policy?: string; limits?: Partial<BusLimits> } = {}) {
+    const stored = new StoredBus(await mkdtemp(join(tmpdir(), 'latchkey-bus-')), policy, limits, more)
     await stored.start()
     return stored
   }
@@ -69,7 +77,7 @@ export class StoredBus {
 
   async start(): Promise<void> {
     const { clock, access } = this.around
-    const parts = { clock, meter: silentMeter, log: silentLog }
+    const parts = { clock, meter: silentMeter, log: silentLog, ...this.#more }
     this.#store = await LevelStore.open({ ...parts, directory: join(this.#directory, 'db') })
     this.#bus = new Bus({ ...parts, access, changes: this.changes, store: this.#store, limits: this.#limits })
     await this.#bus.load()

@@ -125,7 +125,7 @@ describe('an observation', () => {
     peer.notified[0]?.onFate('acknowledged')
     expect(peer.notified).toHaveLength(2)
     peer.notified[1]?.onFate('acknowledged')
-    expect(peer.told()).toEqual(['2.05 1', '2.05 2']) // the third found the queue full
+    expect(peer.told()).toEqual(['2.05 1', '2.05 3']) // the second gave way: the newest state counts
     await served.publish(TOPIC, '4')
     expect(peer.told()).toEqual(['2.05 4'])
   })
