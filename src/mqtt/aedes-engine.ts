@@ -106,6 +106,14 @@ class AedesSession implements EngineSession {
     this.#client._nextBatch = () => {} // Aedes also calls it when it resumes reading
   }
 
+  /** Whatever is not CONNECT has one answer. */
+  #exchange(packet: object, done: () => void): void {
+    this.#feed(packet, () => {
+      this.#stream.side.answered()
+      done()
+    })
+  }
+
   connect({ version }: ConnectPacket, done: () => void): void {
     this.speaksReasons = version === 5
     const protocol = { protocolId: version === 3 ? 'MQIsdp' : 'MQTT', protocolVersion: version }
@@ -118,11 +126,11 @@ class AedesSession implements EngineSession {
     done: () => void,
   ): void {
     const packet = { cmd: 'publish', topic: 't', payload: EMPTY, qos, messageId: packetId, retain: false, dup: false }
-    this.#feed({ ...packet, session: this, accept }, done)
+    this.#exchange({ ...packet, session: this, accept }, done)
   }
 
   pubrel(packetId: number, done: () => void): void {
-    this.#feed({ cmd: 'pubrel', messageId: packetId }, done)
+    this.#exchange({ cmd: 'pubrel', messageId: packetId }, done)
   }
 
   /**
@@ -136,15 +144,15 @@ class AedesSession implements EngineSession {
       qos: code,
       rh: 2,
     }))
-    this.#feed({ cmd: 'subscribe', messageId: packetId, subscriptions }, done)
+    this.#exchange({ cmd: 'subscribe', messageId: packetId, subscriptions }, done)
   }
 
   unsubscribe(packetId: number, names: readonly string[], done: () => void): void {
-    this.#feed({ cmd: 'unsubscribe', messageId: packetId, unsubscriptions: names.map(opaque) }, done)
+    this.#exchange({ cmd: 'unsubscribe', messageId: packetId, unsubscriptions: names.map(opaque) }, done)
   }
 
   ping(): void {
-    this.#feed({ cmd: 'pingreq' }, () => {})
+    this.#exchange({ cmd: 'pingreq' }, () => {})
   }
 
   close(): void {
@@ -286,6 +294,7 @@ const NOBODY: EngineSide = {
   admit: async () => false,
   connack() {},
   write() {},
+  answered() {},
   failed() {},
   subscriptions: () => [],
   isReceived: () => false,

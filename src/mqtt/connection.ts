@@ -115,7 +115,7 @@ export class Connection {
     return this.#turn.traffic
   }
 
-  /** One or more whole packets; the bytes may be shared with other connections. */
+  /** So many packets, or part of one; the bytes may be shared with other connections. */
   push(bytes: Buffer, packets = 1): void {
     if (this.closed) return
     this.#turn.traffic.packetsSent += packets

@@ -154,7 +154,7 @@ export class Gate implements Peer, EngineSide, Opener {
     if (packet.type === 'connect') {
       this.#connect = packet
       this.#connection.hold()
-      this.#engine.connect(packet, () => this.#answered())
+      this.#engine.connect(packet, () => this.#settled())
     } else if (packet.type === 'auth' && this.#conversation !== null) this.#conversation.received(packet)
     else throw violation(`${packet.type} before CONNACK`)
   }
@@ -316,15 +316,19 @@ export class Gate implements Peer, EngineSide, Opener {
     bus.attach(session, delivery)
     this.#record('session-start', null)
     delivery.pump()
-    this.#answered()
+    this.#settled()
   }
 
-  #answered(): void {
+  #settled(): void {
     if (--this.#unanswered === 0) this.#connection.release()
   }
 
   write(bytes: Buffer): void {
-    this.#connection.push(bytes)
+    this.#connection.push(bytes, 0)
+  }
+
+  answered(): void {
+    this.#connection.traffic.packetsSent++
   }
 
   subscriptions(): { name: string; qos: Qos }[] {

@@ -40,7 +40,10 @@ export interface EngineSide {
   admit(): Promise<boolean>
   /** CONNACK is due. */
   connack(): void
+  /** Part of an answer, or the whole of it. */
   write(bytes: Buffer): void
+  /** An answer other than CONNACK has been written to its end. */
+  answered(): void
   /** The engine gave up on this client. */
   failed(error: unknown): void
   /** Subscriptions of the session, to answer UNSUBSCRIBE. */

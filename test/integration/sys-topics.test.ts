@@ -65,6 +65,8 @@ describe('$SYS', () => {
     })
     const sent = wire.frames.slice(0, 2).reduce((bytes, frame) => bytes + frame.length, 0) // CONNACK, PUBACK
     expect(Number(values.get('bytes/sent'))).toBeGreaterThanOrEqual(sent)
+    const answers = ['connack', 'puback', 'suback'].length
+    expect(Number(values.get('messages/sent'))).toBe(answers + [...values.keys()].indexOf('messages/sent'))
     expect(Number(values.get('bytes/received'))).toBeGreaterThan(60)
     wire.destroy()
   })

@@ -13,6 +13,7 @@ class RecordingSide implements EngineSide {
   admits = true
   isConnected = false
   releaseFails = false
+  answers = 0
   #bytes: Buffer[] = []
 
   constructor(version: 4 | 5) {
@@ -42,6 +43,10 @@ class RecordingSide implements EngineSide {
 
   write(bytes: Buffer): void {
     this.#bytes.push(bytes)
+  }
+
+  answered(): void {
+    this.answers++
   }
 
   failed(error: unknown): void {
@@ -99,6 +104,19 @@ describe.each([4, 5] as const)('engine, version %i', version => {
   test('CONNACK is asked for and not written', () => {
     expect(side.isConnected).toBe(true)
     expect(side.packets).toEqual([])
+  })
+
+  test('each answer is counted once, however many pieces it is written in', async () => {
+    await publish(1, 1, () => null)
+    await publish(2, 2, () => 'policy-denied')
+    await publish(2, 3, () => null)
+    await answered(done => session.pubrel(3, done))
+    await answered(done => session.subscribe(4, [{ name: 'a', code: 0 }], done))
+    await answered(done => session.unsubscribe(5, ['a'], done))
+    session.ping()
+    await new Promise(resolve => setImmediate(resolve))
+    expect(side.answers).toBe(7)
+    expect(side.packets).toHaveLength(7)
   })
 
   test('whoever is not admitted gets nothing from the engine', async () => {
