@@ -1,14 +1,13 @@
 // The servers that are measured: each a process of its own on loopback, started afresh for every measurement.
 import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { BenchBroker } from './coap-broker.ts'
 import type { LoadGenerator } from './coap-load-generator.ts'
 import { type Server, serverOf, startProgram } from './coap-server-process.ts'
+import { programOnPath } from './machine.ts'
 
 export interface Contender {
   readonly key: string
@@ -35,7 +34,7 @@ export interface Contenders {
 
 export function contenders(folder: string, load: LoadGenerator): Contenders {
   const broker = new BenchBroker(folder, load)
-  const libcoap = LIBCOAP.map(onPath).find(found => found !== null)
+  const libcoap = LIBCOAP.map(programOnPath).find(found => found !== null)
   const all: Contender[] = [
     {
       key: 'latchkey-anonymous',
@@ -82,11 +81,6 @@ export function contenders(folder: string, load: LoadGenerator): Contenders {
 
 /** These programs are compiled beside this file. */
 const program = (name: string) => fileURLToPath(new URL(name, import.meta.url))
-
-function onPath(name: string): string | null {
-  const folders = (process.env.PATH ?? '').split(delimiter)
-  return folders.map(folder => join(folder, name)).find(existsSync) ?? null
-}
 
 async function startNpm(...options: readonly string[]): Promise<Server> {
   return startProgram(process.execPath, [program('coap-npm-server.js'), String(await freePort()), ...options])

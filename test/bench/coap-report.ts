@@ -1,8 +1,8 @@
 // Tables for people and JSON for programs.
-import { readFileSync } from 'node:fs'
-import { availableParallelism, cpus, release } from 'node:os'
 import type { Contender } from './coap-contenders.ts'
 import type { Measured } from './coap-orders.ts'
+import { aligned } from './columns.ts'
+import { machine } from './machine.ts'
 import { spreadOf } from './statistics.ts'
 
 export interface Scenario {
@@ -64,17 +64,6 @@ function growthOf({ rounds }: Scenario['results'][number]) {
   const settled = samples[Math.floor(samples.length * SETTLED) - 1]
   const last = samples.at(-1)
   return { samples, growth: (last?.mebibytes ?? Number.NaN) - (settled?.mebibytes ?? Number.NaN) }
-}
-
-function machine() {
-  return {
-    cores: availableParallelism(),
-    cpu: cpus()[0]?.model ?? 'unknown',
-    memory: /^MemTotal:\s+(\d+ kB)$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 'unknown',
-    linux: release(),
-    node: process.versions.node,
-    load: readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 3),
-  }
 }
 
 export function json(scenarios: readonly Scenario[], missing: readonly string[]): string {
@@ -148,12 +137,4 @@ function memoryLines({ results }: Scenario): string[] {
       ]
     }),
   ])
-}
-
-/** The first column to the left, the others to the right. */
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
-  return rows.map(row =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]! + 2))).join(''),
-  )
 }

@@ -11,6 +11,7 @@ import { LoadGenerator } from './coap-load-generator.ts'
 import type { GetOrder, Measured } from './coap-orders.ts'
 import { json, type Scenario, table } from './coap-report.ts'
 import type { Server } from './coap-server-process.ts'
+import { shuffled } from './statistics.ts'
 
 /** The MQTT topic is home/hall/temperature. */
 const PATH = ['ps', 'home', 'hall', 'temperature']
@@ -176,13 +177,6 @@ class Bench {
       throw new Error(`${contender.about}: PUT was answered with ${codeText(answer?.code ?? 0)} ${answer?.payload}`)
     }
   }
-}
-
-function shuffled<T>(values: readonly T[]): T[] {
-  return values
-    .map(value => ({ value, at: Math.random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ value }) => value)
 }
 
 const progress = (text: string) => process.stderr.write(`${text}\n`)

@@ -1,5 +1,6 @@
 // `npm run bench -- NAME [options]`: measurements, side by side where there is a peer. Results go to stdout.
 import { coap } from './coap.ts'
+import { mqtt } from './mqtt.ts'
 import { revocation } from './revocation.ts'
 
 const BENCHES: ReadonlyMap<string, { run: (args: readonly string[]) => Promise<void>; about: string }> = new Map([
@@ -11,6 +12,7 @@ const BENCHES: ReadonlyMap<string, { run: (args: readonly string[]) => Promise<v
     'coap',
     { run: coap, about: 'CPU per CoAP request and notification, memory; beside npm coap, libcoap and a bare echo' },
   ],
+  ['mqtt', { run: mqtt, about: 'CPU per delivered MQTT message and per connect, latency, memory; beside Mosquitto' }],
 ])
 
 const [name = '', ...args] = process.argv.slice(2)

@@ -1,0 +1,93 @@
+// Latchkey as users run it: the built program with a policy and devices, a process of its own.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ConfigurationInput } from '../../src/config.ts'
+import { callJson } from '../fixtures/https-json.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+/** Devices that are registered at the same time. */
+const CROWD = 8
+
+export interface Started {
+  readonly child: ChildProcess
+  readonly pid: number
+  readonly listeners: Readonly<Record<string, { readonly port: number }>>
+}
+
+export interface Device {
+  readonly id: string
+  readonly secret: string
+}
+
+/** What the registry is told of a device. */
+export interface DeviceInput {
+  readonly id: string
+  readonly type: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly clientIds?: 'own' | 'under'
+}
+
+/** Data, policy and configuration in one folder; each start goes on with the data of the one before. */
+export class LatchkeyFolder {
+  readonly #folder: string
+  readonly #policy: string
+  readonly #configuration: Omit<ConfigurationInput, 'data' | 'policy'>
+
+  constructor(folder: string, policy: string, configuration: Omit<ConfigurationInput, 'data' | 'policy'>) {
+    this.#folder = folder
+    this.#policy = policy
+    this.#configuration = configuration
+  }
+
+  /** `nodeOptions` go before the program. With `channel`, its parent can send to it. */
+  async start(nodeOptions: readonly string[] = [], channel = false): Promise<Started> {
+    const policy = join(this.#folder, 'policy.yaml')
+    const file = join(this.#folder, 'latchkey.json')
+    await mkdir(this.#folder, { recursive: true })
+    await writeFile(policy, this.#policy)
+    const whole = { ...this.#configuration, data: join(this.#folder, 'data'), policy: { files: [policy] } }
+    // JSON is YAML.
+    await writeFile(file, JSON.stringify(whole))
+    const args = [...nodeOptions, MAIN, 'serve', '--config', file, '--json']
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'pipe', ...(channel ? (['ipc'] as const) : [])],
+    })
+    let log = ''
+    child.stderr?.on('data', part => {
+      log = (log + part).slice(-10_000)
+    })
+    const { listeners } = await new Promise<Pick<Started, 'listeners'>>((resolve, reject) => {
+      child.stdout?.once('data', line => resolve(JSON.parse(line)))
+      child.once('error', reject)
+      child.once('exit', code => reject(new Error(`latchkey serve ended with ${code}: ${log}`)))
+    })
+    return { child, pid: child.pid ?? 0, listeners }
+  }
+
+  /** Registers devices over the API of the running broker; each gets a secret. */
+  async register(devices: readonly DeviceInput[]): Promise<Device[]> {
+    const operator = JSON.parse(await readFile(join(this.#folder, 'data/operator.json'), 'utf8')) as {
+      url: string
+      token: string
+      ca: string
+    }
+    const call = async (path: string, body: unknown) => {
+      const { ca, token, url } = operator
+      const reply = await callJson(`${url}${path}`, { method: 'POST', ca, token, body })
+      if (reply.status >= 400) throw new Error(`POST ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
+      return reply.body
+    }
+    const registered: Device[] = []
+    while (registered.length < devices.length) {
+      const crowd = devices.slice(registered.length, registered.length + CROWD).map(async device => {
+        await call('/v1/devices', device)
+        const { secret } = await call('/v1/credentials', { owner: device.id, kind: 'secret', audience: 'mqtt' })
+        return { id: device.id, secret: String(secret) }
+      })
+      registered.push(...(await Promise.all(crowd)))
+    }
+    return registered
+  }
+}
