@@ -9,6 +9,7 @@ import type { EventEmitter } from 'node:events'
 import { type Duplex, Readable } from 'node:stream'
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
 import { FAILURES, Failure, type FailureCode } from '../model/failure.ts'
+import { type AnswerTerms, answerTerms, encodeRefusal } from './answer-terms.ts'
 import { EMPTY, encodeAcknowledgement } from './encode.ts'
 import { EngineStream } from './engine-stream.ts'
 import type { ConnectPacket } from './packets.ts'
@@ -81,8 +82,7 @@ class AedesSession implements EngineSession {
   readonly #enter: (packet: object) => void
   readonly #sides: Map<string, EngineSide>
   readonly #id: string
-  /** MQTT 5: an acknowledgement can say that a message is refused. */
-  speaksReasons = false
+  #terms: AnswerTerms = { version: 4, maximumPacketSize: Number.POSITIVE_INFINITY, wantsReasons: false }
 
   constructor(broker: Aedes, sides: Map<string, EngineSide>, side: EngineSide) {
     this.#id = `~${nextNumber++}`
@@ -114,8 +114,14 @@ class AedesSession implements EngineSession {
     })
   }
 
-  connect({ version }: ConnectPacket, done: () => void): void {
-    this.speaksReasons = version === 5
+  /** MQTT 5: an acknowledgement can say that a message is refused. */
+  get speaksReasons(): boolean {
+    return this.#terms.version === 5
+  }
+
+  connect(connect: ConnectPacket, done: () => void): void {
+    const { version } = connect
+    this.#terms = answerTerms(connect)
     const protocol = { protocolId: version === 3 ? 'MQIsdp' : 'MQTT', protocolVersion: version }
     this.#feed({ cmd: 'connect', ...protocol, clientId: this.#id, clean: false, keepalive: 0 }, done)
   }
@@ -161,10 +167,13 @@ class AedesSession implements EngineSession {
   }
 
   /** Answers with our code: Aedes knows 0x87 alone, and would add the error's text. */
-  refuse({ qos, messageId }: PublishPacket, refusal: FailureCode, done: (error: Error) => void): void {
-    this.#stream.withoutWriting(() => done(new Failure(refusal)))
+  refuse({ qos, messageId }: PublishPacket, failure: FailureCode, done: (error: Error) => void): void {
+    this.#stream.withoutWriting(() => done(new Failure(failure)))
     const type = qos === 1 ? 'puback' : 'pubrec'
-    this.#stream.write(encodeAcknowledgement(type, messageId ?? 0, 5, FAILURES[refusal].mqtt5))
+    const { mqtt5 } = FAILURES[failure]
+    this.#stream.write(
+      encodeRefusal(failure, this.#terms, reason => encodeAcknowledgement(type, messageId ?? 0, 5, mqtt5, reason)),
+    )
   }
 
   failed(error: unknown): void {

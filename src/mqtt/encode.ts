@@ -54,14 +54,17 @@ export function encodePublish(frame: PublishFrame): Buffer {
 
 export type AcknowledgementType = 'puback' | 'pubrec' | 'pubrel' | 'pubcomp'
 
-/** The reason code exists in MQTT 5 alone and may be left out when it is 0 (MQTT 5, 3.4.2.1). */
+/** Reason code and string exist in MQTT 5 alone; the code may be left out when it is 0 (MQTT 5, 3.4.2.1). */
 export function encodeAcknowledgement(
   type: AcknowledgementType,
   packetId: number,
   version: ProtocolVersion,
   reason = 0,
+  reasonString?: string,
 ): Buffer {
   const header = (TYPE[type] << 4) | (type === 'pubrel' ? 2 : 0)
+  if (version === 5 && reasonString !== undefined)
+    return packet(header, Buffer.from([packetId >> 8, packetId & 255, reason]), encodeReasonString(reasonString))
   return version === 5 && reason !== 0
     ? Buffer.from([header, 3, packetId >> 8, packetId & 255, reason])
     : Buffer.from([header, 2, packetId >> 8, packetId & 255])
@@ -145,7 +148,7 @@ export function encodeConnack(
 ): Buffer {
   const head = [sessionPresent && version !== 3 ? 1 : 0, code] // MQTT 3.1 has no such flag
   if (version !== 5) return Buffer.from([TYPE.connack << 4, 2, ...head])
-  return packet(TYPE.connack, Buffer.from(head), encodeConnackProperties(properties))
+  return packet(TYPE.connack << 4, Buffer.from(head), encodeConnackProperties(properties))
 }
 
 function encodeConnackProperties(properties: ConnackProperties): Buffer {
@@ -165,15 +168,20 @@ function encodeConnackProperties(properties: ConnackProperties): Buffer {
 }
 
 /** MQTT 5 alone. */
-export const encodeDisconnect = (reason: number): Buffer => Buffer.from([TYPE.disconnect << 4, 2, reason, 0])
+export function encodeDisconnect(reason: number, reasonString?: string): Buffer {
+  const properties = reasonString === undefined ? EMPTY : encodeReasonString(reasonString)
+  return packet(TYPE.disconnect << 4, Buffer.from([reason]), properties)
+}
+
+const encodeReasonString = (reason: string): Buffer => Buffer.concat([Buffer.from([0x1f]), text(reason)])
 
 /** MQTT 5 alone. */
 export function encodeAuth(reason: number, method: string, data: Buffer | null): Buffer {
   const properties = [Buffer.from([0x15]), text(method), ...(data === null ? [] : [Buffer.from([0x16]), binary(data)])]
-  return packet(TYPE.auth, Buffer.from([reason]), Buffer.concat(properties))
+  return packet(TYPE.auth << 4, Buffer.from([reason]), Buffer.concat(properties))
 }
 
-function packet(type: number, head: Buffer, properties: Buffer): Buffer {
+function packet(header: number, head: Buffer, properties: Buffer): Buffer {
   const body = Buffer.concat([head, variable(properties.length), properties])
-  return Buffer.concat([Buffer.from([type << 4]), variable(body.length), body])
+  return Buffer.concat([Buffer.from([header]), variable(body.length), body])
 }

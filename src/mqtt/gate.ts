@@ -5,6 +5,7 @@ import { asFailure, type FailureCode } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
+import { answerTerms } from './answer-terms.ts'
 import { connackProperties, deliveryTerms, evidenceOf } from './connect-terms.ts'
 import { Connection, type Peer } from './connection.ts'
 import { decodePacket } from './decode.ts'
@@ -232,8 +233,8 @@ export class Gate implements Peer, EngineSide, Opener {
   end(failure: FailureCode): void {
     if (this.#ended) return
     if (SILENCED.has(failure)) this.#keepWill = false
-    const version = this.#connect?.version ?? null
-    this.#connection.cut(goodbye(failure, version, this.#traffic !== null))
+    const terms = this.#connect === null ? null : answerTerms(this.#connect)
+    this.#connection.cut(goodbye(failure, terms, this.#traffic !== null))
     this.#leave(failure)
   }
 
@@ -303,7 +304,8 @@ export class Gate implements Peer, EngineSide, Opener {
     this.#peer.admitted()
     const { version } = connect
     const connection = this.#connection
-    const delivery = new Delivery({ ...this.#context, session, connection }, deliveryTerms(connect))
+    const terms = deliveryTerms(connect)
+    const delivery = new Delivery({ ...this.#context, session, connection }, terms)
     const topics = new PublishTopics(session, bus.router, { access, clock: this.#context.clock })
     const parts = { bus, session, connection, engine: this.#engine, limits, version, topics }
     this.#traffic = {
@@ -311,7 +313,7 @@ export class Gate implements Peer, EngineSide, Opener {
       delivery,
       fast: new FastPath(topics, connection, version, bus.overflow),
       incoming: new IncomingPublishes({ ...parts, requester: delivery }),
-      subscribing: new Subscribing(parts),
+      subscribing: new Subscribing({ ...parts, maximumPacketSize: terms.maximumPacketSize }),
     }
     bus.attach(session, delivery)
     this.#record('session-start', null)

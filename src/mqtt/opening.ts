@@ -5,7 +5,16 @@ import type { Link, Session } from '../bus/session.ts'
 import { Failure, type FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
-import { askedExpiry, evidenceOf, grantedExpiry, grantedKeepAlive, type Opened, willOf } from './connect-terms.ts'
+import {
+  askedExpiry,
+  connackProperties,
+  evidenceOf,
+  grantedExpiry,
+  grantedKeepAlive,
+  type Opened,
+  willOf,
+} from './connect-terms.ts'
+import { encodeConnack } from './encode.ts'
 import type { Authenticated } from './enhanced-authentication.ts'
 import type { GateContext } from './gate-context.ts'
 import type { ConnectPacket } from './packets.ts'
@@ -92,6 +101,7 @@ export class Opening implements Opened {
     const principal = await this.#authenticate()
     if (this.#opener.isEnded) return
     const clientId = this.#chooseClientId(principal)
+    this.#checkAnswerFits()
     this.#checkWill(principal)
     const live = new AdmittedSession(this.#opener, principal, clientId, fresh => this.#changed(fresh, clientId))
     this.#context.access.sessions.register(live)
@@ -153,6 +163,19 @@ export class Opening implements Opened {
     throw new Failure(
       'client-id-not-yours',
       `${printable(principal.subject.id)} may not use the client id ${printable(clientId, 80)}.`,
+    )
+  }
+
+  /** [MQTT-3.1.2-24] CONNACK must not be larger than the client takes: told before anything has happened. */
+  #checkAnswerFits(): void {
+    const { version, properties } = this.#connect
+    const { maximumPacketSize } = properties
+    if (version !== 5 || maximumPacketSize === undefined) return
+    const { length } = encodeConnack(5, 0, false, connackProperties(this.#connect, this, this.#context.limits))
+    if (length <= maximumPacketSize) return
+    throw new Failure(
+      'too-large',
+      `CONNACK has ${length} bytes, and the client takes ${maximumPacketSize}: let it take more.`,
     )
   }
 

@@ -7,6 +7,7 @@ import { printable } from '../model/printable.ts'
 import { parseFilter } from '../model/topic.ts'
 import { malformed } from './byte-reader.ts'
 import type { Connection } from './connection.ts'
+import { variableLength } from './encode.ts'
 import type { MqttLimits } from './limits.ts'
 import type { ProtocolVersion, SubscribePacket, SubscriptionRequest, UnsubscribePacket } from './packets.ts'
 import { violation } from './property-table.ts'
@@ -19,6 +20,8 @@ export interface SubscribingParts {
   readonly engine: EngineSession
   readonly limits: MqttLimits
   readonly version: ProtocolVersion
+  /** Bytes of a packet to the client; Infinity without a limit. */
+  readonly maximumPacketSize: number
 }
 
 /** SUBACK of MQTT 3 knows one failure. */
@@ -35,6 +38,7 @@ export class Subscribing {
   /** Throws when the packet is not valid. Resolves when it is with the engine; rejects when it could not be stored. */
   subscribe(packet: SubscribePacket): Promise<void> {
     for (const { name, noLocal } of packet.subscriptions) this.#check(name, noLocal) // all, before any takes effect
+    this.#checkAnswerFits(packet.subscriptions.length)
     this.#parts.connection.hold()
     return this.#subscribe(packet)
   }
@@ -42,6 +46,7 @@ export class Subscribing {
   /** The same for UNSUBSCRIBE. */
   unsubscribe(packet: UnsubscribePacket): Promise<void> {
     for (const name of packet.names) this.#check(name, false)
+    this.#checkAnswerFits(packet.names.length)
     this.#parts.connection.hold()
     return this.#unsubscribe(packet)
   }
@@ -85,6 +90,18 @@ export class Subscribing {
     const { bus, session, connection, engine } = this.#parts
     await bus.sessions.unsubscribe(session, names)
     engine.unsubscribe(packetId, names, () => connection.release())
+  }
+
+  /** SUBACK and UNSUBACK: a packet identifier, no properties, a code for each name [MQTT-3.1.2-24]. */
+  #checkAnswerFits(codes: number): void {
+    const { maximumPacketSize } = this.#parts
+    const body = 3 + codes
+    const length = 1 + variableLength(body) + body
+    if (length <= maximumPacketSize) return
+    throw new Failure(
+      'too-large',
+      `The answer to ${codes} filters has ${length} bytes, and the client takes ${maximumPacketSize}: let it name fewer at once.`,
+    )
   }
 
   #check(name: string, noLocal: boolean): void {

@@ -54,11 +54,18 @@ describe('policy', () => {
     expect(await listener.waiting()).toEqual([])
   })
 
-  test('a refusal tells the code and no reason string', async () => {
-    const device = await connect('t1')
-    device.sendPublish('home/attic/temperature', 'x', { qos: 1 })
-    const puback = await device.next('puback')
-    expect(puback.properties).toBeUndefined()
+  test.each([
+    ['one who says nothing of it', {}, 'policy-denied'],
+    ['one who asks for it', { requestProblemInformation: true }, 'policy-denied'],
+    ['one who does not want it [MQTT-3.1.2-29]', { requestProblemInformation: false }, undefined],
+  ])('a refusal tells its code of the catalogue and no more: to %s', async (_, properties, reasonString) => {
+    const device = await connect('t1', { properties })
+    for (const qos of [1, 2] as const) {
+      device.sendPublish('home/attic/temperature', 'x', { qos })
+      const { reasonCode, properties: told } = await device.next(qos === 1 ? 'puback' : 'pubrec')
+      expect([reasonCode, told?.reasonString, told?.userProperties]).toEqual([0x87, reasonString, undefined])
+    }
+    expect(await device.publish('home/kitchen/temperature', 'x', { qos: 1 })).toBe(0)
   })
 
   test('refused and granted publishes keep their order in acknowledgements', async () => {

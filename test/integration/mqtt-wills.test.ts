@@ -93,4 +93,18 @@ describe('wills', () => {
     await mqtt.client('taken')
     expect((await watcher.next('publish')).topic).toBe('will/taken')
   })
+
+  test('taken over while delayed: dropped when the session goes on, sent when it ends [MQTT-3.1.3-9]', async () => {
+    const delayed = (topic: string) => ({
+      clean: false,
+      properties: { sessionExpiryInterval: 600 },
+      will: will(topic, { properties: { willDelayInterval: 300 } }),
+    })
+    await mqtt.client('heir', delayed('will/kept'))
+    await mqtt.client('heir', delayed('will/ended-by-clean-start'))
+    expect(await watcher.waiting()).toEqual([])
+    await mqtt.client('heir', { clean: true })
+    expect((await watcher.next('publish')).topic).toBe('will/ended-by-clean-start')
+    expect(await watcher.waiting()).toEqual([])
+  })
 })

@@ -106,6 +106,11 @@ describe('what is written is read by a foreign parser', () => {
     }
     expect(foreign(encodeAcknowledgement('puback', 1, 5, 0x97), 5)).toMatchObject({ reasonCode: 0x97 })
     expect(foreign(encodeAcknowledgement('pubrel', 1, 5, 0x92), 5)).toMatchObject({ reasonCode: 0x92 })
+    expect(foreign(encodeAcknowledgement('pubrec', 515, 5, 0x87, 'why'), 5)).toMatchObject({
+      messageId: 515,
+      reasonCode: 0x87,
+      properties: { reasonString: 'why' },
+    })
   })
 
   test('CONNACK, DISCONNECT, AUTH', () => {
@@ -148,11 +153,34 @@ describe('the last packet', () => {
     ['client-id-not-yours', 3, false, { cmd: 'connack', returnCode: 2 }],
     ['quota-exceeded', 4, false, { cmd: 'connack', returnCode: 3 }],
   ] as const)('%s, version %i, connected: %s', (failure, version, isConnected, expected) => {
-    expect(foreign(goodbye(failure, version, isConnected) ?? Buffer.alloc(0), version)).toMatchObject(expected)
+    const terms = { version, maximumPacketSize: Number.POSITIVE_INFINITY, wantsReasons: false }
+    expect(foreign(goodbye(failure, terms, isConnected) ?? Buffer.alloc(0), version)).toMatchObject(expected)
+  })
+
+  test.each([
+    ['queue-full', true, true, 100, 'queue-full'],
+    ['malformed-packet', true, true, 100, 'malformed-packet'],
+    ['queue-full', false, true, 100, undefined],
+    ['queue-full', true, true, 16, undefined],
+    ['queue-full', true, false, 100, undefined],
+    ['credential-revoked', true, true, 100, undefined],
+    ['store-failed', true, true, 100, undefined],
+  ] as const)(
+    '%s, reasons wanted: %s, connected: %s, room for %i: %s',
+    (failure, wantsReasons, isConnected, maximumPacketSize, told) => {
+      const frame = goodbye(failure, { version: 5, maximumPacketSize, wantsReasons }, isConnected)
+      const packet = foreign(frame ?? Buffer.alloc(0), 5)
+      expect((packet as { properties?: { reasonString?: string } }).properties?.reasonString).toBe(told)
+    },
+  )
+
+  test('there is none where not even four bytes fit', () => {
+    expect(goodbye('queue-full', { version: 5, maximumPacketSize: 3, wantsReasons: true }, true)).toBeNull()
   })
 
   test('there is none for MQTT 3 after CONNACK, nor before a valid CONNECT', () => {
-    expect(goodbye('credential-revoked', 4, true)).toBeNull()
+    const terms = { version: 4, maximumPacketSize: Number.POSITIVE_INFINITY, wantsReasons: false } as const
+    expect(goodbye('credential-revoked', terms, true)).toBeNull()
     expect(goodbye('malformed-packet', null, false)).toBeNull()
     expect(goodbye('protocol-version', null, false)).toEqual(Buffer.from([0x20, 2, 0, 1]))
   })
