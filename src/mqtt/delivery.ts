@@ -200,15 +200,18 @@ export class Delivery implements Receiver, Requester {
     if (version !== 5) return encodePublish({ ...how, version, topic, payload, properties: EMPTY })
     const known = this.#aliases.get(topic) ?? 0
     const fresh = known === 0 && this.#aliases.size < topicAliasMaximum ? this.#aliases.size + 1 : 0
-    const properties = encodeProperties(forwarded(message), {
-      expiry: message.secondsLeft(this.#parts.clock.now()),
-      identifiers: how.identifiers,
-      alias: known || fresh, // (MQTT 5, 3.3.2.3.4)
-    })
-    const frame = encodePublish({ ...how, version, topic: known ? '' : topic, payload, properties })
-    if (frame.length > maximumPacketSize) return null // [MQTT-3.1.2-24]
-    if (fresh) this.#aliases.set(topic, fresh)
-    return frame
+    const expiry = message.secondsLeft(this.#parts.clock.now())
+    const encode = (name: string, alias: number) => {
+      const properties = encodeProperties(forwarded(message), { expiry, identifiers: how.identifiers, alias })
+      return encodePublish({ ...how, version, topic: name, payload, properties })
+    }
+    const frame = encode(known ? '' : topic, known || fresh) // (MQTT 5, 3.3.2.3.4)
+    if (frame.length <= maximumPacketSize) {
+      if (fresh) this.#aliases.set(topic, fresh)
+      return frame
+    }
+    const plain = known || fresh ? encode(topic, 0) : frame // an alias takes three bytes
+    return plain.length <= maximumPacketSize ? plain : null // [MQTT-3.1.2-24]
   }
 
   // --- acknowledgements ---------------------------------------------------------------------------------------------------

@@ -23,6 +23,26 @@ describe('maximum packet size of the client [MQTT-3.1.2-24]', () => {
     expect(small.frames.map(frame => frame.length)).toEqual([5])
   })
 
+  test('a message that fits without a topic alias is sent without one', async () => {
+    const topic = 'a/topic'
+    const publisher = await mqtt.client('publisher')
+    const sizes = [0, 2, 3].map(room => 1 + 1 + 2 + topic.length + 1 + 20 + room) // an alias takes three bytes
+    const seen = []
+    for (const maximumPacketSize of sizes) {
+      const client = await mqtt.client('aliases', { properties: { maximumPacketSize, topicAliasMaximum: 1 } })
+      await client.subscribe(topic)
+      await publisher.publish(topic, 'x'.repeat(20), { qos: 1 })
+      const { topic: name, properties } = await client.next('publish')
+      seen.push([name, properties?.topicAlias])
+      client.destroy()
+    }
+    expect(seen).toEqual([
+      [topic, undefined],
+      [topic, undefined],
+      [topic, 1],
+    ])
+  })
+
   test('not even a refusal fits: closed without a word', async () => {
     const tiny = mqtt.wire()
     tiny.sendConnect({ clientId: 'tiny', properties: { maximumPacketSize: 4 } })
