@@ -252,6 +252,12 @@ export const FAILURES = {
   'protocol-version': { ...PROTOCOL, mqtt5: 0x84, advice: 'Latchkey speaks MQTT 3.1, 3.1.1 and 5.' },
   'topic-filter-invalid': { ...PROTOCOL, mqtt5: 0x8f, advice: 'Correct the topic filter.' },
   'topic-name-invalid': { ...PROTOCOL, mqtt5: 0x90, advice: 'Correct the topic name.' },
+  'payload-format-invalid': {
+    ...PROTOCOL,
+    mqtt5: 0x99,
+    advice:
+      'The client says that a payload is text (Payload Format Indicator) and sends what is no UTF-8. Mend either.',
+  },
   'receive-maximum': {
     ...PROTOCOL,
     mqtt5: 0x93,

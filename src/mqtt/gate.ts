@@ -312,7 +312,7 @@ export class Gate implements Peer, EngineSide, Opener {
       session,
       delivery,
       fast: new FastPath(topics, connection, version, bus.overflow),
-      incoming: new IncomingPublishes({ ...parts, requester: delivery }),
+      incoming: new IncomingPublishes({ ...parts, requester: delivery, meter: this.#context.meter }),
       subscribing: new Subscribing({ ...parts, maximumPacketSize: terms.maximumPacketSize }),
     }
     bus.attach(session, delivery)

@@ -4,11 +4,13 @@ import type { Requester, ServiceTopic } from '../bus/receiver.ts'
 import type { Session } from '../bus/session.ts'
 import { Failure } from '../model/failure.ts'
 import type { IncomingMessage, MessageProperties } from '../model/message.ts'
+import type { Meter } from '../model/meter.ts'
 import { printable } from '../model/printable.ts'
 import { isTopicName } from '../model/topic.ts'
 import type { Connection } from './connection.ts'
 import type { MqttLimits } from './limits.ts'
 import type { Properties, ProtocolVersion, PublishPacket } from './packets.ts'
+import { keepsItsFormat } from './payload-format.ts'
 import { violation } from './property-table.ts'
 import type { PublishTopics } from './publish-topics.ts'
 import type { Accepted, EngineSession } from './session-engine.ts'
@@ -23,6 +25,7 @@ export interface IncomingParts {
   readonly version: ProtocolVersion
   /** What a service topic answers to. */
   readonly requester: Requester
+  readonly meter: Meter
 }
 
 export class IncomingPublishes {
@@ -116,6 +119,10 @@ export class IncomingPublishes {
     if (service !== undefined) return settled(this.#ask(service, incoming, packet.packetId))
     const decision = topics.get(topic).decide(qos, retain)
     if (!decision.permit) return refusalOf(decision)
+    if (!keepsItsFormat(packet)) {
+      this.#parts.meter.count('latchkey_messages_refused_total', { reason: 'payload-format' })
+      return 'payload-format-invalid'
+    }
     try {
       const exchange = qos === 2 ? { session, packet: packet.packetId } : null
       const stored = bus.accept(bus.arriving(incoming, topics.publisher), exchange)

@@ -18,6 +18,7 @@ import { encodeConnack } from './encode.ts'
 import type { Authenticated } from './enhanced-authentication.ts'
 import type { GateContext } from './gate-context.ts'
 import type { ConnectPacket } from './packets.ts'
+import { keepsItsFormat } from './payload-format.ts'
 import type { PeerSocket } from './peer-socket.ts'
 
 /** The connection that asks. */
@@ -185,11 +186,12 @@ export class Opening implements Opened {
     if (will === null) return
     const { topic, qos, retain } = will
     const decision = this.#context.access.rights(principal).decide({ action: 'publish', target: topic, qos, retain })
-    if (decision.permit) return
-    throw new Failure(
-      refusalOf(decision),
-      `${printable(principal.subject.id)} may not publish its will to ${printable(topic)}.`,
-    )
+    if (!decision.permit)
+      throw new Failure(
+        refusalOf(decision),
+        `${printable(principal.subject.id)} may not publish its will to ${printable(topic)}.`,
+      )
+    if (!keepsItsFormat(will)) throw new Failure('payload-format-invalid') // (MQTT 5, 3.1.3.2.3)
   }
 
   async #openSession(principal: Principal, id: string): Promise<void> {
