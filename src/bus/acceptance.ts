@@ -34,7 +34,8 @@ export class Acceptance {
   accept(message: Message, exchange: IncomingExchange | null, isRefusable: boolean): Promise<void> | null {
     const writes: Writes = []
     if (message.retain) this.#parts.retained.checkRoom(message)
-    const copies = this.#copies(message, this.#parts.router.route(message.topic), writes, isRefusable)
+    const copies = this.#copies(message, this.#parts.router.route(message.topic), isRefusable)
+    for (const { target, entry } of copies) if (entry?.durable) writes.push(putEntry(target.session, entry))
     if (message.retain) writes.push(this.#parts.retained.set(message))
     if (exchange !== null) {
       const { session, packet } = exchange
@@ -72,36 +73,35 @@ export class Acceptance {
   }
 
   /** All copies or, when the message is refused, none. */
-  #copies(message: Message, route: Route, writes: Writes, isRefusable: boolean): Copy[] {
+  #copies(message: Message, { targets, groups, epoch }: Route, isRefusable: boolean): Copy[] {
     const copies: Copy[] = []
-    const { overflow } = this.#parts
-    const copy = (target: Target): void => {
-      const { session } = target
-      const qos = target.qosOf(message)
-      if (qos === 0) copies.push({ target, entry: null })
-      else if (!session.queue.isFull || overflow.makeRoom(session, isRefusable)) {
-        const { retain, identifiers } = target.deliver(message)
-        const delivery = { retain, identifiers, qos }
-        const entry = session.queue.reserve(message, delivery, session.durable, target.permittedAt(route.epoch))
-        if (session.durable) writes.push(putEntry(session.id, entry))
-        message.keep()
-        copies.push({ target, entry })
-      }
-    }
     try {
-      for (const each of route.targets) {
+      for (const each of targets) {
         const target = each.for(message)
-        if (target?.mayHave(message)) copy(target)
+        if (target?.mayHave(message)) this.#copy(message, target, epoch, isRefusable, copies)
       }
-      for (const group of route.groups) {
+      for (const group of groups) {
         const target = group.pick(message)
-        if (target !== null) copy(target)
+        if (target !== null) this.#copy(message, target, epoch, isRefusable, copies)
       }
     } catch (error) {
       for (const { target, entry } of copies) if (entry !== null) target.session.queue.finish(entry)
       throw error
     }
     return copies
+  }
+
+  #copy(message: Message, target: Target, epoch: number, isRefusable: boolean, copies: Copy[]): void {
+    const { session } = target
+    const qos = target.qosOf(message)
+    if (qos === 0) copies.push({ target, entry: null })
+    else if (!session.queue.isFull || this.#parts.overflow.makeRoom(session, isRefusable)) {
+      const { retain, identifiers } = target.deliver(message)
+      const delivery = { retain, identifiers, qos }
+      const entry = session.queue.reserve(message, delivery, session.durable, target.permittedAt(epoch))
+      message.keep()
+      copies.push({ target, entry })
+    }
   }
 }
 

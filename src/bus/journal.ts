@@ -6,6 +6,8 @@ import type { QueueEntry } from './queue.ts'
 export interface EntryWrite {
   readonly entry: QueueEntry
   encode(): Operation
+  /** It was written, and that is durable. */
+  onStored(): void
 }
 
 /**
@@ -79,6 +81,7 @@ export class Journal {
     if (spared > 0) this.#meter.count('latchkey_bus_writes_spared_total', undefined, spared)
     try {
       if (operations.length > 0) await this.#store.commit(operations, this.#durability)
+      for (const write of batch.writes) if ('entry' in write && write.entry.stored) write.onStored()
       batch.resolve()
     } catch (error) {
       batch.reject(error)

@@ -20,6 +20,8 @@ export interface QueueStore {
   remove(sequence: number): void
   /** Resolves when the release is durable. */
   release(sequence: number): Promise<void>
+  /** A message as it was stored; null when it cannot be read. */
+  read(sequence: number): Message | null
 }
 
 /** One message for one session. `sequence` orders the queue and, in MQTT, fixes the packet identifier. */
@@ -31,8 +33,12 @@ export class QueueEntry implements StoredDelivery {
   /** Outlives the process. */
   readonly durable: boolean
   readonly size: number
-  /** null once released: only the identifier is left of the exchange. */
+  /** null once released: only the identifier is left of the exchange; and while it is away. */
   message: Message | null
+  /** The message lies in the store alone. */
+  isAway = false
+  /** Milliseconds since the epoch; null when the message does not expire. */
+  readonly expiresAt: number | null
   /** As long as this is the epoch its owner may have it; -1 = to be decided before it leaves. */
   permittedAt: number
   /** Has left at least once. */
@@ -52,6 +58,7 @@ export class QueueEntry implements StoredDelivery {
     this.identifiers = fields.identifiers
     this.durable = fields.durable
     this.size = fields.message?.size ?? 0
+    this.expiresAt = fields.message?.expiresAt ?? null
     this.permittedAt = fields.epoch
   }
 }
@@ -72,6 +79,8 @@ export class Queue {
   #sequence = 0
   #count = 0
   #bytes = 0
+  /** Of them, in the store alone. */
+  #bytesAway = 0
   /** Milliseconds since the epoch; null once it is half empty. */
   #fullSince: number | null = null
   #lookAgainAt = 0
@@ -88,6 +97,10 @@ export class Queue {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  get bytesInMemory(): number {
+    return this.#bytes - this.#bytesAway
   }
 
   get isFull(): boolean {
@@ -135,9 +148,35 @@ export class Queue {
     this.#waiting.push(entry)
   }
 
-  /** The next entry that may leave. */
+  /** The next entry that may leave, with its message. */
   peek(): QueueEntry | undefined {
-    return this.#waiting[this.#head]
+    for (;;) {
+      const entry = this.#waiting[this.#head]
+      if (!entry?.isAway) return entry
+      this.#noLongerAway(entry)
+      entry.message = this.#store.read(entry.sequence)
+      if (entry.message !== null) return entry
+      this.shift()
+      this.finish(entry)
+    }
+  }
+
+  /** Nobody reads just now: what is stored need not be in memory too. `peek` reads it back. */
+  sendAway(entry: QueueEntry): void {
+    if (!entry.stored || entry.message === null) return
+    entry.message = null
+    entry.isAway = true
+    this.#bytesAway += entry.size
+  }
+
+  /** The same for all that waits. */
+  sendAllAway(): void {
+    for (const entry of this.#waiting) if (entry !== undefined) this.sendAway(entry)
+  }
+
+  #noLongerAway(entry: QueueEntry): void {
+    entry.isAway = false
+    this.#bytesAway -= entry.size
   }
 
   /** Takes the entry that `peek` showed out of the queue; whoever takes it finishes it or puts it back. */
@@ -175,7 +214,7 @@ export class Queue {
   dropExpired(now: number): void {
     if (now < this.#lookAgainAt) return
     this.#lookAgainAt = now + LOOK_AGAIN
-    const isOver = (entry: QueueEntry) => !entry.sent && entry.message?.hasExpired(now) === true
+    const isOver = ({ sent, expiresAt }: QueueEntry) => !sent && expiresAt !== null && expiresAt <= now
     const waiting = this.#waiting.slice(this.#head).filter(entry => entry !== undefined)
     const over = waiting.filter(isOver)
     if (over.length === 0) return
@@ -195,6 +234,7 @@ export class Queue {
     this.#count++
     this.#bytes += entry.size
     this.#waiting.push(entry)
+    this.sendAway(entry)
   }
 
   /** QoS 2: the receiver has the message. Resolves when that is durable, null when it need not be. */
@@ -209,6 +249,7 @@ export class Queue {
     if (entry.finished) return
     entry.finished = true
     entry.message = null
+    if (entry.isAway) this.#noLongerAway(entry)
     this.#reserved.delete(entry)
     this.#count--
     this.#bytes -= entry.size
@@ -228,7 +269,7 @@ export class Queue {
     }
     this.#reserved.clear()
     this.#waiting = []
-    this.#head = this.#count = this.#bytes = 0
+    this.#head = this.#count = this.#bytes = this.#bytesAway = 0
     return stored
   }
 }

@@ -59,7 +59,7 @@ export class RetainedDelivery {
     }
     const delivery = { ...delivered, qos }
     const entry = session.queue.reserve(message, delivery, session.durable, -1)
-    if (session.durable) writes.push(putEntry(session.id, entry))
+    if (session.durable) writes.push(putEntry(session, entry))
     if (session.durable && qos === 2) later.push(entry)
     else addAll(session, [entry])
   }

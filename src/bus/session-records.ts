@@ -63,13 +63,16 @@ export function readWill({ value }: Entry): Will {
   return { delay: value.readUInt32BE(), message }
 }
 
-/** Encoded when its batch is written. */
-export function putEntry(id: string, entry: QueueEntry): EntryWrite {
+/** Encoded when its batch is written. While the session is offline, the message is in memory only until then. */
+export function putEntry(session: Pick<Session, 'id' | 'receiver' | 'queue'>, entry: QueueEntry): EntryWrite {
   return {
     entry,
     encode: () => {
       const value = entry.message === null ? RELEASED : encodeEntry(entry.message, entry)
-      return { put: queueKey(id, entry.sequence), value }
+      return { put: queueKey(session.id, entry.sequence), value }
+    },
+    onStored: () => {
+      if (session.receiver === null) session.queue.sendAway(entry)
     },
   }
 }
@@ -89,6 +92,17 @@ export function readEntry(sequence: number, { value }: Entry): QueueEntry {
   entry.stored = true
   entry.sent = entry.released = released
   return entry
+}
+
+/** The message of an entry; null when there is none that can be read. */
+export function readQueued(entry: Entry | undefined): Message | null {
+  if (entry === undefined) return null
+  try {
+    return decodeEntry(entry.value).message
+  } catch (error) {
+    if (error instanceof Failure) return null
+    throw error
+  }
 }
 
 export const putReceived = (id: string, packet: number): Operation => ({ put: receivedKey(id, packet), value: '' })

@@ -20,6 +20,7 @@ import {
   putSubscription,
   putWill,
   readEntry,
+  readQueued,
   readSession,
   readSubscription,
   readWill,
@@ -82,6 +83,11 @@ export class Sessions {
       let count = 0
       for (const { queue } of this.#byId.values()) count += queue.count
       return count
+    })
+    parts.meter.gauge('latchkey_queued_bytes_in_memory', 'Their bytes, but for those in the store alone', () => {
+      let bytes = 0
+      for (const { queue } of this.#byId.values()) bytes += queue.bytesInMemory
+      return bytes
     })
   }
 
@@ -191,6 +197,7 @@ export class Sessions {
       this.#end(session)
       return
     }
+    session.queue.sendAllAway()
     const now = this.#clock.now()
     session.endsAt = expiry === NEVER ? null : now + expiry * 1000
     if (session.will !== null) session.willAt = now + Math.min(session.will.delay, expiry) * 1000
@@ -233,7 +240,7 @@ export class Sessions {
   }
 
   #create(id: string, principal: Principal, { publishesAs, queueLimits, queueOverflow }: SpecialSession = {}): Session {
-    const { journal, judging, limits } = this.#parts
+    const { store, journal, judging, limits, meter } = this.#parts
     const session = new Session(
       id,
       principal,
@@ -241,6 +248,11 @@ export class Sessions {
       {
         remove: sequence => journal.note([{ del: queueKey(id, sequence) }]),
         release: sequence => journal.write([putRelease(id, sequence)]),
+        read: sequence => {
+          const message = readQueued(store.get(queueKey(id, sequence)))
+          if (message === null) meter.count('latchkey_messages_dropped_total', { reason: 'unreadable' })
+          return message
+        },
       },
       queueLimits ?? limits,
       publishesAs,

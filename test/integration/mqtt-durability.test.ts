@@ -40,6 +40,30 @@ describe('an orderly restart', () => {
     return Object.assign(wire, { sessionPresent: connack.sessionPresent })
   }
 
+  test('what waits for somebody who is away lies on disk alone, and comes in order', async () => {
+    const gauge = async (name: string) => {
+      const { body } = await broker.call('GET', '/metrics')
+      return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(String(body))?.[1])
+    }
+    const payloads = Array.from({ length: 40 }, (_, i) => `${i} ${'x'.repeat(1000)}`)
+    const slow = await connect('slow', LASTING)
+    slow.acknowledges = false
+    await slow.subscribe('a', 2)
+    const writer = await connect('writer')
+    for (const payload of payloads.slice(0, 20)) await writer.publish('a', payload, { qos: 1 })
+    expect(await slow.messages(20)).toEqual(payloads.slice(0, 20))
+    expect(await gauge('latchkey_queued_bytes_in_memory')).toBeGreaterThan(20_000)
+    await slow.leave({ sessionExpiryInterval: 600 })
+    for (const payload of payloads.slice(20)) await writer.publish('a', payload, { qos: 2 })
+    for (const restarts of [false, true]) {
+      if (restarts) await restart()
+      expect(await gauge('latchkey_queued_messages')).toBe(40)
+      expect(await gauge('latchkey_queued_bytes_in_memory')).toBe(0)
+    }
+    const back = await connect('slow', LASTING)
+    expect(await back.messages(40)).toEqual(payloads)
+  })
+
   test('subscriptions, queues, retained messages and received identifiers are there again', async () => {
     const reader = await connect('reader', LASTING)
     await reader.subscribe('a/#', 2, { identifier: 9 })

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Journal } from '../../../src/bus/journal.ts'
 import { queueKey } from '../../../src/bus/keys.ts'
 import { Message } from '../../../src/bus/message.ts'
-import { QueueEntry } from '../../../src/bus/queue.ts'
+import { Queue, QueueEntry } from '../../../src/bus/queue.ts'
 import { putEntry, readEntry } from '../../../src/bus/session-records.ts'
 import { silentLog } from '../../../src/model/log.ts'
 import { silentMeter } from '../../../src/model/meter.ts'
@@ -56,10 +56,15 @@ describe('journal', () => {
 
   test('an entry that is finished before its batch is spared; the others come back as they were', async () => {
     const [spared, kept] = [entry(1), entry(2, 'kept')]
-    const written = journal.write([putEntry('d1', spared), putEntry('d1', kept)])
+    const queueStore = { remove() {}, release: async () => {}, read: () => null }
+    const queue = new Queue(queueStore, { maximumQueued: 10, maximumQueuedBytes: 1000 })
+    const offline = { id: 'd1', receiver: null, queue }
+    const written = journal.write([putEntry(offline, spared), putEntry(offline, kept)])
+    expect(kept.isAway).toBe(false)
     spared.finished = true
     await written
     expect([spared.stored, kept.stored]).toEqual([false, true])
+    expect([spared.isAway, kept.isAway]).toEqual([false, true])
     expect(store.get(queueKey('d1', 1))).toBeUndefined()
     const found = store.get(queueKey('d1', 2))
     if (found === undefined) throw new Error('the entry is not there')

@@ -12,7 +12,7 @@ describe('queue', () => {
   let queue: Queue
   beforeEach(() => {
     removed = []
-    const store = { remove: (sequence: number) => removed.push(sequence), release: async () => {} }
+    const store = { remove: (sequence: number) => removed.push(sequence), release: async () => {}, read: () => null }
     queue = new Queue(store, { maximumQueued: 3, maximumQueuedBytes: 100 })
   })
 
@@ -84,7 +84,8 @@ describe('queue', () => {
 
   test('a restored queue goes on behind its highest sequence', () => {
     const old = add('old')
-    const restored = new Queue({ remove() {}, release: async () => {} }, { maximumQueued: 3, maximumQueuedBytes: 100 })
+    const store = { remove() {}, release: async () => {}, read: () => null }
+    const restored = new Queue(store, { maximumQueued: 3, maximumQueuedBytes: 100 })
     old.stored = true
     restored.restore(old)
     expect(restored.count).toBe(1)

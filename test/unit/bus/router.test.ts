@@ -32,7 +32,7 @@ describe('router', () => {
   })
 
   const session = (id: string, roles = ['all'], publishesAs = id): Session => {
-    const queue = { remove() {}, release: async () => {} }
+    const queue = { remove() {}, release: async () => {}, read: () => null }
     const limits = { maximumQueued: 10, maximumQueuedBytes: 1000 }
     return new Session(id, principal(id, roles), around, queue, limits, publishesAs)
   }
