@@ -23,6 +23,15 @@ export interface MessageFields extends IncomingMessage {
 
 const EMPTY = Buffer.alloc(0)
 
+function sizeOf({ contentType, responseTopic, correlationData, userProperties }: MessageProperties): number {
+  let size = (contentType?.length ?? 0) + (responseTopic?.length ?? 0) + (correlationData?.length ?? 0)
+  for (const [name, value] of userProperties ?? []) size += name.length + value.length + PAIR
+  return size
+}
+
+/** Bytes of a user property beside its text: many small ones would weigh nothing else. */
+const PAIR = 32
+
 /** An application message on its way through the broker. */
 export class Message {
   readonly topic: string
@@ -59,7 +68,8 @@ export class Message {
 
   /** Bytes that it takes in a queue, roughly. */
   get size(): number {
-    return this.topic.length + this.#payload.length
+    const { topic, properties } = this
+    return topic.length + this.#payload.length + (properties === undefined ? 0 : sizeOf(properties))
   }
 
   hasExpired(now: number): boolean {

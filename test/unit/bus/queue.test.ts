@@ -50,6 +50,26 @@ describe('queue', () => {
     expect(queue.bytes).toBe(2 * 2 + 101)
   })
 
+  test('properties count', () => {
+    const fields = {
+      topic: 't',
+      payload: Buffer.from('x'),
+      qos: 1,
+      retain: false,
+      expiresAt: null,
+      publisher: null,
+    } as const
+    const userProperties = [
+      ['a', 'bc'],
+      ['a', ''],
+    ] as const
+    const properties = { contentType: '1234', responseTopic: '12', correlationData: Buffer.alloc(7), userProperties }
+    expect(new Message({ ...fields, properties }).size).toBe(2 + 13 + 4 + 2 * 32)
+    const large = new Message({ ...fields, properties: { userProperties: [['name', 'x'.repeat(100)]] } })
+    queue.add(queue.reserve(large, delivery(), true, 1))
+    expect(queue.isFull).toBe(true)
+  })
+
   test('is full since somebody asked, until it is half empty by count and by bytes', () => {
     for (const payload of ['a', 'b', 'x'.repeat(100)]) add(payload)
     const [a, b] = [take(), take()]
