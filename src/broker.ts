@@ -172,6 +172,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     vault,
     audit,
     clock,
+    random,
     meter,
     limits: limits.authentication,
     issuerKeys: tokens.issuerKeys,

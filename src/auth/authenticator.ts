@@ -13,7 +13,7 @@ import type { Vault } from '../vault/vault.ts'
 import { AttemptLimiter } from './attempt-limiter.ts'
 import { type Claim, claimsOf } from './claims.ts'
 import { admitsClientId, assignClientId, checkClientId } from './client-identifier.ts'
-import { checkSameSubject, type Exchange, JWT_METHOD, tokenExchange } from './exchange.ts'
+import { checkSameSubject, type Exchange, JWT_METHOD, scramExchange, tokenExchange } from './exchange.ts'
 import { AUTHENTICATION_LIMITS, type AuthenticationLimits } from './limits.ts'
 import { LOCAL_OPERATOR, LOCAL_OPERATOR_SUBJECT, showsOperatorKey } from './operator-key.ts'
 import type { IssuerKeys, TrustedAuthorities, UnknownCertificate } from './ports.ts'
@@ -21,6 +21,7 @@ import { type Proof, proofBy, type Trace } from './proof.ts'
 import { believedSubject } from './unproved.ts'
 import { TokenVerifier } from './verify-jwt.ts'
 import { pskKeyOf, verifyPsk } from './verify-psk.ts'
+import { SCRAM_METHOD, type ScramConversation, ScramServer } from './verify-scram.ts'
 import { verifySecret } from './verify-secret.ts'
 import { verifyCertificate } from './verify-x509.ts'
 
@@ -29,6 +30,7 @@ export interface AuthenticatorParts {
   readonly vault: Vault
   readonly audit: Audit
   readonly clock: Clock
+  readonly random: Random
   readonly meter: Meter
   readonly limits?: Partial<AuthenticationLimits>
   readonly issuerKeys: IssuerKeys
@@ -51,6 +53,7 @@ export class Authenticator {
   readonly #limits: AuthenticationLimits
   readonly #limiter: AttemptLimiter
   readonly #tokens: TokenVerifier
+  readonly #scram: ScramServer
   /** Where the operator key has come from. Its acts are audited one by one; `audit follow` must not follow itself. */
   readonly #operatorAddresses = new Set<string>()
 
@@ -59,19 +62,19 @@ export class Authenticator {
     this.#limits = { ...AUTHENTICATION_LIMITS, ...parts.limits }
     this.#limiter = new AttemptLimiter(this.#limits, parts.clock)
     this.#tokens = new TokenVerifier({ ...parts, limits: this.#limits })
+    this.#scram = new ScramServer(parts)
   }
 
   /** Evidence becomes a Principal, or a Failure is thrown; either way the audit trail is told. */
   authenticate(evidence: Evidence): Promise<Principal> {
-    return this.#authenticate(evidence, null)
+    return this.#authenticate(evidence, {})
   }
 
-  /** `before`: whose session it is already, and who must be proved again. */
-  async #authenticate(evidence: Evidence, before: Principal | null): Promise<Principal> {
-    const trace: Trace = { principal: null, credential: null, credentialKind: null }
+  async #authenticate(evidence: Evidence, asked: Asked): Promise<Principal> {
+    const trace = emptyTrace()
     let principal: Principal
     try {
-      principal = await this.#admit(evidence, before, trace)
+      principal = await this.#admit(evidence, asked, trace)
     } catch (error) {
       throw this.#refused(evidence, trace, asFailure(error))
     }
@@ -115,13 +118,42 @@ export class Authenticator {
    * (4.12.1) of this principal, that ends in nobody else. Throws `authentication-method` for methods that are not served.
    */
   begin(evidence: Evidence, method: string, before: Principal | null = null): Exchange {
-    if (method === JWT_METHOD) return tokenExchange(evidence, shown => this.#authenticate(shown, before))
+    const more = before === null ? {} : { before }
+    if (method === JWT_METHOD) return tokenExchange(evidence, shown => this.#authenticate(shown, more))
+    if (method === SCRAM_METHOD) {
+      const first = (data: Buffer | null) => this.#challenge(evidence, data)
+      return scramExchange(first, shown => this.#authenticate(evidence, { ...more, shown }))
+    }
     const failure = new Failure('authentication-method', `The method ${printable(method, 40)} is not served`)
-    throw this.#refused(evidence, { principal: null, credential: null, credentialKind: null }, failure)
+    throw this.#refused(evidence, emptyTrace(), failure)
+  }
+
+  /** The first half of SCRAM: nothing is proved yet, but who may not try any more gets no challenge either. */
+  #challenge(evidence: Evidence, first: Buffer | null): ScramConversation {
+    const { address } = evidence
+    try {
+      const closed = this.#parts.refuseAll?.() ?? null
+      if (closed !== null) throw new Failure(closed)
+      const conversation = this.#begun(address, first)
+      this.#limiter.check(address, [conversation.reference])
+      return conversation
+    } catch (error) {
+      throw this.#refused(evidence, { ...emptyTrace(), credentialKind: 'scram' }, asFailure(error))
+    }
+  }
+
+  #begun(address: string, first: Buffer | null): ScramConversation {
+    try {
+      return this.#scram.begin(first, this.#limits.scramBytes)
+    } catch (error) {
+      this.#limiter.check(address, [])
+      this.#limiter.failed(address, [])
+      throw error
+    }
   }
 
   /** The checks, in their order; each may end it. */
-  async #admit(evidence: Evidence, before: Principal | null, trace: Trace): Promise<Principal> {
+  async #admit(evidence: Evidence, { before, shown }: Asked, trace: Trace): Promise<Principal> {
     const { operatorKeyHash: ownKey = null } = this.#parts
     // Before everything else: nobody can lock the operator of this machine out, nor can a clock that is behind.
     if (ownKey !== null && showsOperatorKey(evidence, ownKey)) {
@@ -131,12 +163,12 @@ export class Authenticator {
     const closed = this.#parts.refuseAll?.() ?? null
     if (closed !== null) throw new Failure(closed)
     if (this.#parts.enforcement === 'off-for-tests') return this.#believe(evidence, trace)
-    const claims = this.#claims(evidence)
+    const claims = [...this.#claims(evidence), ...(shown ? [shown] : [])]
     const references = claims.flatMap(({ reference }) => (reference === null ? [] : [reference]))
     this.#limiter.check(evidence.address, references)
     try {
       const principal = await this.#prove(evidence, claims, trace)
-      if (before !== null) checkSameSubject(principal, before)
+      if (before) checkSameSubject(principal, before)
       this.#limiter.succeeded(evidence.address, references)
       return principal
     } catch (error) {
@@ -183,6 +215,8 @@ export class Authenticator {
         return this.#tokens.verify(claim.token, evidence.certificates[0] ?? null, trace)
       case 'secret':
         return proofBy(verifySecret(claim.text, audienceOf(evidence), { registry, vault, clock }, trace))
+      case 'scram':
+        return proofBy(claim.conversation.verify(claim.answer, trace))
       case 'unknown':
         vault.verifySecret(String(evidence.password), null)
         throw new Failure('bad-secret', 'The password is neither a JWT nor a secret of ours')
@@ -247,6 +281,14 @@ export class Authenticator {
     this.#parts.audit.record({ type: 'authentication', result, failure, transport, address, clientId, ...trace })
   }
 }
+
+/** `before`: whose session it is already, and who must be proved again. `shown`: what a method adds to the evidence. */
+interface Asked {
+  readonly before?: Principal
+  readonly shown?: Claim
+}
+
+const emptyTrace = (): Trace => ({ principal: null, credential: null, credentialKind: null })
 
 /** Everything that was proved, and the username where there is one, must name the same device or client. */
 function checkAgreement(proofs: readonly Proof[], { username }: Evidence): void {

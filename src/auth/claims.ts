@@ -3,6 +3,7 @@ import type { Evidence } from '../model/evidence.ts'
 import { Failure } from '../model/failure.ts'
 import { looksLikeSecret, parseSecret } from '../vault/secret-format.ts'
 import { readToken, type UnverifiedToken } from './verify-jwt.ts'
+import type { ScramConversation } from './verify-scram.ts'
 
 /** One identity that an evidence shows. `reference` names it for the attempt limiter; it holds no secret. */
 export type Claim = { readonly reference: string | null } & (
@@ -10,6 +11,7 @@ export type Claim = { readonly reference: string | null } & (
   | { readonly kind: 'psk'; readonly identity: string }
   | { readonly kind: 'jwt'; readonly token: UnverifiedToken }
   | { readonly kind: 'secret'; readonly text: string }
+  | { readonly kind: 'scram'; readonly conversation: ScramConversation; readonly answer: Buffer | null }
   /** A password of no known shape. */
   | { readonly kind: 'unknown' }
 )

@@ -3,6 +3,8 @@
 import type { Evidence } from '../model/evidence.ts'
 import { Failure } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
+import type { Claim } from './claims.ts'
+import type { ScramConversation } from './verify-scram.ts'
 
 /** `data` is Authentication Data; null leaves the property out. */
 export type ExchangeStep =
@@ -20,6 +22,25 @@ export const JWT_METHOD = 'JWT'
 export function tokenExchange(evidence: Evidence, prove: (evidence: Evidence) => Promise<Principal>): Exchange {
   return {
     step: async token => ({ state: 'done', data: null, principal: await prove({ ...evidence, token }) }),
+  }
+}
+
+/** `begin` answers client-first; `prove` judges client-final. The exchange is over with its second step (RFC 5802 5). */
+export function scramExchange(
+  begin: (first: Buffer | null) => ScramConversation,
+  prove: (claim: Claim) => Promise<Principal>,
+): Exchange {
+  let conversation: ScramConversation | null = null
+  return {
+    async step(data) {
+      if (conversation === null) {
+        conversation = begin(data)
+        return { state: 'continue', data: conversation.challenge }
+      }
+      const { reference } = conversation
+      const principal = await prove({ kind: 'scram', conversation, answer: data, reference })
+      return { state: 'done', data: conversation.signature, principal }
+    },
   }
 }
 

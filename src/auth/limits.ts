@@ -3,6 +3,8 @@ import type { AttemptLimits } from './attempt-limiter.ts'
 export interface AuthenticationLimits extends AttemptLimits {
   /** Bytes of a JWT. */
   readonly tokenBytes: number
+  /** Bytes of a SCRAM message. */
+  readonly scramBytes: number
   /** Seconds that the clocks of token issuers may differ from ours. */
   readonly clockSkew: number
   /** Seconds: the longest life of a token that a device signs for itself. */
@@ -21,6 +23,7 @@ export interface AuthenticationLimits extends AttemptLimits {
 
 export const AUTHENTICATION_LIMITS: AuthenticationLimits = {
   tokenBytes: 8_192,
+  scramBytes: 1_024,
   clockSkew: 30,
   selfSignedLifetime: 86_400,
   tokenCacheTime: 60_000,

@@ -133,6 +133,8 @@ export type Credential =
       readonly audience: SecretAudience | 'enrolment'
     })
   | (CredentialBase & { readonly kind: 'psk'; readonly identity: string })
+  /** The username is the owner. */
+  | (CredentialBase & { readonly kind: 'scram'; readonly mechanism: string })
   | (CredentialBase & {
       readonly kind: 'jwt-key'
       readonly kid: string
@@ -162,6 +164,7 @@ export type IssueInput =
       readonly key?: string | undefined
       readonly lifetime?: number | null | undefined
     })
+  | (IssueOptions & { readonly kind: 'scram'; readonly lifetime?: number | null | undefined })
   | (IssueOptions & {
       readonly kind: 'jwt-key'
       /** A public JWK. */
@@ -186,6 +189,8 @@ export interface IssuedCredential {
   readonly secret?: string
   /** kind psk; the key is hex. */
   readonly psk?: { readonly identity: string; readonly key: string }
+  /** kind scram. */
+  readonly scram?: { readonly username: string; readonly password: string }
   /** kind x509: PEM. */
   readonly certificate?: string
   /** kind x509: issuing and root certificate, PEM. */

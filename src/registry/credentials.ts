@@ -6,7 +6,17 @@ import { type RegistryLimits, withinLimit } from './limits.ts'
 import { checkedText } from './owner-fields.ts'
 import { audited, type Circumstances, missing, ownerOf } from './owners.ts'
 import type { ClientRecord, CredentialRecord, DeviceRecord } from './records.ts'
-import { credentialAt, credentialOfAt, fingerprintAt, jwtKeyAt, keyIdAt, ownerAt, pskAt, type Slot } from './slots.ts'
+import {
+  credentialAt,
+  credentialOfAt,
+  fingerprintAt,
+  jwtKeyAt,
+  keyIdAt,
+  ownerAt,
+  pskAt,
+  type Slot,
+  scramAt,
+} from './slots.ts'
 
 /** Why this credential opens nothing at `now` (ms since the epoch); null when it does. */
 export function whyUnusable(credential: CredentialRecord, now: number): FailureCode | null {
@@ -58,6 +68,8 @@ function indexOf(credential: CredentialRecord): Slot<string> | null {
       return pskAt(credential.identity)
     case 'jwt-key':
       return jwtKeyAt(credential.owner, credential.kid)
+    case 'scram':
+      return scramAt(credential.owner)
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Random } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
 import { isIdentifier } from '../model/identifier.ts'
+import { deriveScramKeys, encodeScramKeys, SCRAM_ITERATIONS, SCRAM_SALT_BYTES } from '../vault/scram-keys.ts'
 import { newSecret } from '../vault/secret-format.ts'
 import type { Vault } from '../vault/vault.ts'
 import {
@@ -31,10 +32,12 @@ import type {
   PskInput,
   PskRotationInput,
   RotationInput,
+  ScramCredential,
+  ScramInput,
   SecretCredential,
   SecretInput,
 } from './records.ts'
-import { credentialAt, fingerprintAt, jwtKeyAt, keyIdAt, ownerAt, pskAt } from './slots.ts'
+import { credentialAt, fingerprintAt, jwtKeyAt, keyIdAt, ownerAt, pskAt, scramAt } from './slots.ts'
 
 export interface Makers {
   readonly vault: Vault
@@ -53,6 +56,14 @@ export interface IssuedPsk {
   readonly key: Buffer
 }
 
+export interface IssuedScram {
+  readonly credential: ScramCredential
+  readonly username: string
+  /** Shown once; what is kept of it checks a proof and makes none. */
+  readonly password: string
+}
+
+const SCRAM_PASSWORD_BYTES = 24
 const PSK_BYTES = 32
 /** RFC 4279 5.1 asks for at most 128 octets; printable ASCII so that it survives every configuration file. */
 const PSK_IDENTITY = /^[\x21-\x7e]{1,128}$/
@@ -80,6 +91,27 @@ export function issuePsk(draft: Draft, owner: string, input: PskInput, by: Circu
   const credential: PskCredential = { ...base, kind: 'psk', identity, sealed }
   addCredential(draft, credential, by)
   return { credential, identity, key }
+}
+
+/** SCRAM shows its salt before it knows who asks, so that a username has one password at a time. */
+export function issueScram(
+  draft: Draft,
+  owner: string,
+  input: ScramInput,
+  by: Circumstances,
+  makers: Makers,
+): IssuedScram {
+  const base = newBase(draft, owner, input, by, makers)
+  const holder = holderOf(draft, scramAt(base.owner))
+  if (holder && whyUnusable(holder, by.now) === null)
+    throw new Failure('already-exists', `${owner} has the SCRAM password ${holder.id}: revoke it before the next one`)
+  const { random, vault } = makers
+  const password = random.bytes(SCRAM_PASSWORD_BYTES).toString('base64url')
+  const keys = deriveScramKeys(password, random.bytes(SCRAM_SALT_BYTES), SCRAM_ITERATIONS)
+  const sealed = vault.seal(encodeScramKeys(keys), sealContext(base)).toString('base64')
+  const credential: ScramCredential = { ...base, kind: 'scram', mechanism: 'SCRAM-SHA-256', sealed }
+  addCredential(draft, credential, by)
+  return { credential, username: base.owner, password }
 }
 
 /** Under the owner's id, or another name where that one still leads to a key. */

@@ -12,6 +12,7 @@ import type {
   DeviceTypeRecord,
   JwtKeyCredential,
   OwnerStatus,
+  ScramCredential,
 } from './records.ts'
 import {
   childrenAt,
@@ -24,6 +25,7 @@ import {
   ownerAt,
   pskAt,
   type Slot,
+  scramAt,
   typeAt,
 } from './slots.ts'
 
@@ -63,6 +65,11 @@ export class Lookups {
 
   byPskIdentity(identity: string): CredentialRecord | undefined {
     return this.#indexed(pskAt(identity), identity)
+  }
+
+  byScramUsername(username: string): ScramCredential | undefined {
+    const credential = isIdentifier(username) ? this.#indexed(scramAt(username), username) : undefined
+    return credential?.kind === 'scram' ? credential : undefined
   }
 
   /** Without `kid`: the owner's only usable key. Several keys and no kid is ambiguous, so there is none. */

@@ -114,7 +114,20 @@ export interface JwtKeyCredential extends CredentialBase {
   readonly jwk: PublicJwk
 }
 
-export type CredentialRecord = CertificateCredential | SecretCredential | PskCredential | JwtKeyCredential
+/** A password for SCRAM-SHA-256 (RFC 7677); the username is the owner's id. */
+export interface ScramCredential extends CredentialBase {
+  readonly kind: 'scram'
+  readonly mechanism: 'SCRAM-SHA-256'
+  /** Base64: salt, iterations, StoredKey and ServerKey under the vault's data key, bound to owner and credential id. */
+  readonly sealed: string
+}
+
+export type CredentialRecord =
+  | CertificateCredential
+  | SecretCredential
+  | PskCredential
+  | JwtKeyCredential
+  | ScramCredential
 
 export interface DeviceInput {
   readonly id: string
@@ -189,6 +202,8 @@ export interface PskInput extends CredentialOptions {
   /** Hex of 16 to 64 bytes, for a device that has its key burnt in. Default: 32 random bytes. */
   readonly key?: string | undefined
 }
+
+export type ScramInput = CredentialOptions
 
 export interface JwtKeyInput extends CredentialOptions {
   /** A public JWK as it came; private members are refused. */

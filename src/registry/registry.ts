@@ -5,6 +5,7 @@ import type { Clock, Random } from '../model/clock.ts'
 import { Failure, type FailureCode } from '../model/failure.ts'
 import type { Principal, Subject } from '../model/principal.ts'
 import { Conflict, type Store } from '../store/store.ts'
+import { decodeScramKeys, type ScramKeys } from '../vault/scram-keys.ts'
 import type { Vault } from '../vault/vault.ts'
 import * as clients from './clients.ts'
 import * as credentials from './credentials.ts'
@@ -152,6 +153,10 @@ export class Registry {
     return this.#lookups.byPskIdentity(identity)
   }
 
+  scramCredential(username: string): records.ScramCredential | undefined {
+    return this.#lookups.byScramUsername(username)
+  }
+
   /** Without `kid`: the owner's only usable key; undefined when there are several. */
   jwtKey(owner: string, kid: string | undefined): records.JwtKeyCredential | undefined {
     return this.#lookups.jwtKey(owner, kid, this.#options.clock.now())
@@ -159,6 +164,11 @@ export class Registry {
 
   issueSecret(owner: string, input: records.SecretInput, actor: Actor): Promise<issuing.IssuedSecret> {
     return this.#change(actor, (draft, by) => issuing.issueSecret(draft, owner, input, by, this.#options))
+  }
+
+  /** One for each owner: its predecessor must have ended. */
+  issueScram(owner: string, input: records.ScramInput, actor: Actor): Promise<issuing.IssuedScram> {
+    return this.#change(actor, (draft, by) => issuing.issueScram(draft, owner, input, by, this.#options))
   }
 
   issuePsk(owner: string, input: records.PskInput, actor: Actor): Promise<issuing.IssuedPsk> {
@@ -190,6 +200,12 @@ export class Registry {
   /** The key of a PSK credential, whatever its state. */
   pskKey(credential: records.PskCredential): Buffer {
     return this.#options.vault.unseal(Buffer.from(credential.sealed, 'base64'), issuing.sealContext(credential))
+  }
+
+  /** What a SCRAM password is checked by, whatever its state. */
+  scramKeys(credential: records.ScramCredential): ScramKeys {
+    const { vault } = this.#options
+    return decodeScramKeys(vault.unseal(Buffer.from(credential.sealed, 'base64'), issuing.sealContext(credential)))
   }
 
   // --- parts of somebody else's batch. `within`: parts that go before this one into the same batch.

@@ -169,6 +169,7 @@ test.each<[string[], RegExp]>([
   [['secret'], /-u t1 -P "\$\(cat \S+\/keys\)"/],
   [['secret', '--audience', 'token'], /latchkey token get --client-id t1 --client-secret-file \S+\/keys$/],
   [['secret', '--audience', 'api'], /LATCHKEY_TOKEN="\$\(cat \S+\/keys\)" latchkey device list/],
+  [['scram'], /Authentication Method SCRAM-SHA-256, username t1, password in \S+\/keys/],
   [['psk', '--identity', 'hinted'], /--psk-identity hinted --psk "\$\(sed \S+ \S+\/keys\)"/],
 ])('the hint after --kind %j says how to come in with it', async (kind, hint) => {
   const { exitCode, stderr } = await issue('--kind', ...kind, '--out', join(out, 'keys'))

@@ -9,7 +9,7 @@ import type { Options } from '../options.ts'
 import { inFolder, type OutputFiles, withOutput } from '../output-files.ts'
 import { certificateFiles } from '../pem.ts'
 
-const KINDS = ['x509', 'secret', 'psk', 'jwt-key'] as const
+const KINDS = ['x509', 'secret', 'psk', 'scram', 'jwt-key'] as const
 type Kind = (typeof KINDS)[number]
 const AUDIENCES = ['mqtt', 'api', 'token'] as const
 const ALGORITHMS = ['ES256', 'EdDSA', 'RS256'] as const
@@ -69,6 +69,8 @@ export async function issue(call: Call): Promise<Outcome> {
       return toFile(call, client => client.issue({ ...base, kind, audience: options.choice('audience', AUDIENCES) }))
     case 'psk':
       return toFile(call, client => client.issue({ ...base, kind, identity: options.text('identity') }))
+    case 'scram':
+      return toFile(call, client => client.issue({ ...base, kind }))
     case 'jwt-key':
       return issueJwtKey(call, base)
     case 'x509':
@@ -85,14 +87,14 @@ export async function rotate(call: Call): Promise<Outcome> {
 
 type Credentials = Awaited<ReturnType<Call['client']>>['credentials']
 
-/** Secrets and pre-shared keys: one line, into --out or onto stdout. */
+/** Secrets, passwords and pre-shared keys: one line, into --out or onto stdout. */
 async function toFile(call: Call, ask: (credentials: Credentials) => Promise<IssuedCredential>): Promise<Outcome> {
   const out = call.options.text('out')
   const { credentials } = await call.client()
   return withOutput(out === undefined ? {} : { secret: out }, async output => {
     const issued = await ask(credentials)
-    const { credential, psk } = issued
-    const line = issued.secret ?? (psk && `${psk.identity}:${psk.key}`)
+    const { credential, psk, scram } = issued
+    const line = issued.secret ?? scram?.password ?? (psk && `${psk.identity}:${psk.key}`)
     if (line === undefined) throw new Error('the broker answered without a secret')
     const next = usage(credential, out, psk?.identity)
     if (out === undefined)
@@ -218,6 +220,10 @@ function usage(credential: Credential, out: string | undefined, identity = crede
     return [`latchkey token get --client-id ${owner} --client-secret-file ${file}`]
   if (kind === 'secret' && credential.audience === 'api')
     return [`LATCHKEY_TOKEN="$(cat ${file})" latchkey device list --url https://localhost:8443 --ca ca.crt`]
+  if (kind === 'scram')
+    return [
+      `an MQTT 5 client with Authentication Method ${credential.mechanism}, username ${owner}, password in ${file}`,
+    ]
   const how: Readonly<Record<string, string>> = {
     secret: `--cafile ca.crt -u ${owner} -P "$(cat ${file})"`,
     psk: `--psk-identity ${identity} --psk ${out === undefined ? '<key>' : `"$(sed 's/.*://' ${out})"`}`,

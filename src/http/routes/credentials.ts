@@ -17,6 +17,7 @@ const pskKey = z.string().min(32).max(128).optional().describe('Hex; made when a
 const issueInput = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('secret'), ...common, audience: z.enum(['mqtt', 'api', 'token']).default('mqtt') }),
   z.strictObject({ kind: z.literal('psk'), ...common, identity: pskIdentity, key: pskKey }),
+  z.strictObject({ kind: z.literal('scram'), ...common }),
   z.strictObject({
     kind: z.literal('jwt-key'),
     ...common,
@@ -159,6 +160,8 @@ export function credentialRoutes(app: HttpApp, parts: RouteParts): void {
         const psk = { identity: next.identity, key: next.key.toString('hex') }
         return reply.code(201).send({ credential: credentialView(next.credential), psk })
       }
+      if (kind === 'scram')
+        throw new Failure('wrong-state', `${id} is a scram credential; revoke it, then issue the next one.`)
       if (kind !== 'secret')
         throw new Failure('wrong-state', `${id} is a ${kind} credential; issue the next one, then revoke this one.`)
       if (identity !== undefined || key !== undefined)
@@ -187,6 +190,11 @@ async function issue(
       const { kind: _kind, owner, ...options } = input
       const { credential, identity, key } = await registry.issuePsk(owner, options, actor)
       return { credential: credentialView(credential), psk: { identity, key: key.toString('hex') } }
+    }
+    case 'scram': {
+      const { kind: _kind, owner, ...options } = input
+      const { credential, username, password } = await registry.issueScram(owner, options, actor)
+      return { credential: credentialView(credential), scram: { username, password } }
     }
     case 'jwt-key': {
       const { kind: _kind, owner, ...options } = input

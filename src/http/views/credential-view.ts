@@ -42,6 +42,11 @@ export const credentialSchema = z
       audience: z.enum(['mqtt', 'api', 'token', 'enrolment']),
     }),
     z.object({ kind: z.literal('psk'), ...common, identity: z.string() }),
+    z.object({
+      kind: z.literal('scram'),
+      ...common,
+      mechanism: z.string().describe('SASL mechanism; the username is the owner.'),
+    }),
     z.object({ kind: z.literal('jwt-key'), ...common, kid: z.string(), algorithm: z.string(), jwk: jwkSchema }),
   ])
   .meta({ id: 'Credential' })
@@ -71,6 +76,8 @@ export function credentialView(record: CredentialRecord): CredentialView {
       return { kind: record.kind, ...shared, keyId: record.keyId, audience: record.audience }
     case 'psk':
       return { kind: record.kind, ...shared, identity: record.identity }
+    case 'scram':
+      return { kind: record.kind, ...shared, mechanism: record.mechanism }
     case 'jwt-key':
       return { kind: record.kind, ...shared, kid: record.kid, algorithm: record.algorithm, jwk: publicJwk(record.jwk) }
   }
@@ -95,6 +102,9 @@ export const issuedSchema = z
     psk: z
       .exactOptional(z.object({ identity: z.string(), key: z.string().describe('Hex.') }))
       .describe('kind psk: what the device needs. It is not shown again.'),
+    scram: z
+      .exactOptional(z.object({ username: z.string(), password: z.string() }))
+      .describe('kind scram: what the device needs. It is not shown again.'),
     certificate: z.exactOptional(z.string()).describe('kind x509: PEM.'),
     chain: z.exactOptional(z.string()).describe('kind x509: issuing and root certificate, PEM.'),
     privateKey: z.exactOptional(z.string()).describe('kind x509 without csr: PEM (PKCS#8). It is not shown again.'),
