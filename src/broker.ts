@@ -195,7 +195,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     limits: limits.enrolment,
   })
 
-  const { durability, queueOverflow } = configuration
+  const { durability, queueOverflow, responseInformation } = configuration
   const bus = new Bus({ store, access, changes, clock, meter, log, limits, durability, queueOverflow })
   opened.add(() => bus.close())
   await bus.load()
@@ -211,6 +211,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     meter,
     log,
     limits,
+    ...(responseInformation !== undefined && { responseInformation }),
     recordSession: event => audit.record(event),
     recordHandshakeFailure: ({ transport, address, pskIdentity }) => {
       if (pskIdentity === null) return

@@ -8,6 +8,7 @@ import { Failure, type Location } from './model/failure.ts'
 import { isIdentifier } from './model/identifier.ts'
 import { YamlReader } from './model/yaml-reader.ts'
 import { faultOf, readBy } from './model/yaml-schema.ts'
+import { isResponsePattern } from './mqtt/response-information.ts'
 
 const port = z.int().min(0).max(65_535)
 const host = z.string().min(1).max(255)
@@ -111,6 +112,12 @@ export const configurationSchema = z.strictObject({
     .describe(
       'When a message counts as stored: on disk, or handed to the operating system (survives kill -9, not power loss).',
     ),
+  responseInformation: z
+    .string()
+    .max(1024)
+    .refine(isResponsePattern, 'must be the name of a topic, without + and #, and not begin with $')
+    .optional()
+    .describe('What MQTT 5 clients that ask for Response Information are told; the variable device.id stands for the client in it.'),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
 })
 

@@ -51,8 +51,13 @@ export interface Opened {
   /** Seconds. */
   readonly expiry: number
   readonly keepAlive: number
+  /** null when there is none for this client. */
+  readonly responseInformation: string | null
   readonly authenticationData: Buffer | null
 }
+
+/** [MQTT-3.1.2-28] */
+const asksForResponses = ({ properties }: ConnectPacket): boolean => properties.requestResponseInformation === true
 
 /** What differs from what was asked for, and our own limits (MQTT 5, 3.2.2.3). */
 export function connackProperties(connect: ConnectPacket, opened: Opened, limits: MqttLimits): ConnackProperties {
@@ -64,6 +69,7 @@ export function connackProperties(connect: ConnectPacket, opened: Opened, limits
     authenticationMethod: connect.properties.authenticationMethod, // [MQTT-4.12.0-5]
     authenticationData: opened.authenticationData ?? undefined,
     assignedClientIdentifier: opened.assignedClientId ?? undefined, // [MQTT-3.2.2-16]
+    responseInformation: asksForResponses(connect) ? (opened.responseInformation ?? undefined) : undefined,
     serverKeepAlive: opened.keepAlive === connect.keepAlive ? undefined : opened.keepAlive,
     sessionExpiryInterval: opened.expiry === askedExpiry(connect) ? undefined : opened.expiry,
   }

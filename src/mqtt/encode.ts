@@ -135,6 +135,7 @@ export interface ConnackProperties {
   readonly assignedClientIdentifier?: string | undefined
   readonly topicAliasMaximum?: number | undefined
   readonly serverKeepAlive?: number | undefined
+  readonly responseInformation?: string | undefined
   readonly authenticationMethod?: string | undefined
   readonly authenticationData?: Buffer | undefined
 }
@@ -161,6 +162,7 @@ function encodeConnackProperties(properties: ConnackProperties): Buffer {
   add(0x13, properties.serverKeepAlive, uint16)
   add(0x15, properties.authenticationMethod, text)
   add(0x16, properties.authenticationData, binary)
+  add(0x1a, properties.responseInformation, text)
   add(0x21, properties.receiveMaximum, uint16)
   add(0x22, properties.topicAliasMaximum, uint16)
   add(0x27, properties.maximumPacketSize, uint32)

@@ -29,5 +29,7 @@ export interface GateContext {
   readonly log: Log
   readonly limits: MqttLimits
   readonly turn: WriteTurn
+  /** Where clients that ask can have answers; see `responseInformationFor`. */
+  readonly responseInformation?: string
   readonly recordSession: (event: SessionEvent) => void
 }

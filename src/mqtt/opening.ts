@@ -20,6 +20,7 @@ import type { GateContext } from './gate-context.ts'
 import type { ConnectPacket } from './packets.ts'
 import { keepsItsFormat } from './payload-format.ts'
 import type { PeerSocket } from './peer-socket.ts'
+import { responseInformationFor } from './response-information.ts'
 
 /** The connection that asks. */
 export interface Opener extends Link {
@@ -73,6 +74,7 @@ export class Opening implements Opened {
   /** Seconds; DISCONNECT may change it (MQTT 5, 3.14.2.2.2). */
   expiry: number
   assignedClientId: string | null = null
+  responseInformation: string | null = null
   /** The method's last word, for CONNACK (MQTT 5, 3.2.2.3.18). */
   authenticationData: Buffer | null = null
   /** The session was there before. */
@@ -102,6 +104,7 @@ export class Opening implements Opened {
     const principal = await this.#authenticate()
     if (this.#opener.isEnded) return
     const clientId = this.#chooseClientId(principal)
+    this.responseInformation = responseInformationFor(principal, this.#context.responseInformation)
     this.#checkAnswerFits()
     this.#checkWill(principal)
     const live = new AdmittedSession(this.#opener, principal, clientId, fresh => this.#changed(fresh, clientId))

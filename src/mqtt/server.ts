@@ -24,6 +24,8 @@ export interface MqttServerParts {
   readonly random: Random
   readonly meter: Meter
   readonly log: Log
+  /** Where clients that ask can have answers; see `responseInformationFor`. */
+  readonly responseInformation?: string
   readonly limits?: Partial<MqttLimits & AdmissionLimits & ListenerLimits>
   /** For the audit trail. */
   readonly recordSession: (event: SessionEvent) => void

@@ -48,6 +48,8 @@ describe('each error says where and what', () => {
     ['limits:\n  maxKeepAlive: soon\n', /:2:17: limits\.maxKeepAlive/],
     ['limits:\n  maxKeepAlive: 0\n', /:2:17: limits\.maxKeepAlive/],
     ['durability: sometimes\n', /:1:13: durability/],
+    ['responseInformation: "a/#"\n', /:1:22: responseInformation: must be the name of a topic/],
+    ['responseInformation: "$SYS/x"\n', /:1:22: responseInformation: must be the name of a topic/],
     ['listeners:\n  coaps: { port: 5684 }\n', /:2:10: listeners\.coaps: CoAP is served over UDP alone/],
     ['listeners:\n  coap: 5683\n', /:2:9: listeners\.coap: must be false, or a mapping/],
     ['a: [1\n', /:2:1: this is not valid YAML/],

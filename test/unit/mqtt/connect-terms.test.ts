@@ -75,14 +75,26 @@ describe('terms of a CONNECT', () => {
   })
 
   test('CONNACK tells only what differs, and our limits', () => {
-    const opened = { assignedClientId: null, expiry: 0, keepAlive: 60, authenticationData: null }
+    const opened = {
+      assignedClientId: null,
+      expiry: 0,
+      keepAlive: 60,
+      authenticationData: null,
+      responseInformation: null,
+    }
     const told = connackProperties(connect(), opened, LIMITS)
     expect(JSON.parse(JSON.stringify(told))).toEqual({
       receiveMaximum: LIMITS.receiveMaximum,
       topicAliasMaximum: LIMITS.topicAliasMaximum,
       maximumPacketSize: LIMITS.maximumPacketSize,
     })
-    const other = { assignedClientId: 'd1', expiry: 1000, keepAlive: 100, authenticationData: null }
+    const other = {
+      assignedClientId: 'd1',
+      expiry: 1000,
+      keepAlive: 100,
+      authenticationData: null,
+      responseInformation: null,
+    }
     expect(connackProperties(connect(), other, LIMITS)).toMatchObject({
       assignedClientIdentifier: 'd1',
       sessionExpiryInterval: 1000,
@@ -91,7 +103,13 @@ describe('terms of a CONNECT', () => {
   })
 
   test('CONNACK repeats the authentication method, with the last word of it', () => {
-    const opened = { assignedClientId: null, expiry: 0, keepAlive: 60, authenticationData: Buffer.from('v=') }
+    const opened = {
+      assignedClientId: null,
+      expiry: 0,
+      keepAlive: 60,
+      authenticationData: Buffer.from('v='),
+      responseInformation: null,
+    }
     const asked = connect({ properties: { authenticationMethod: 'm' } })
     expect(connackProperties(asked, opened, LIMITS)).toMatchObject({
       authenticationMethod: 'm',

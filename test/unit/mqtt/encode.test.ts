@@ -123,6 +123,7 @@ describe('what is written is read by a foreign parser', () => {
       assignedClientIdentifier: 'ü',
       topicAliasMaximum: 4,
       serverKeepAlive: 5,
+      responseInformation: 'r',
       authenticationMethod: 'm',
       authenticationData: Buffer.from([6]),
     }
