@@ -117,7 +117,9 @@ export const configurationSchema = z.strictObject({
     .max(1024)
     .refine(isResponsePattern, 'must be the name of a topic, without + and #, and not begin with $')
     .optional()
-    .describe('What MQTT 5 clients that ask for Response Information are told; the variable device.id stands for the client in it.'),
+    .describe(
+      'What MQTT 5 clients that ask for Response Information are told; the variable device.id stands for the client in it.',
+    ),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
 })
 
