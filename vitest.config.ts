@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['test/{unit,property,integration,interop,attack,vectors}/**/*.test.ts'],
+    include: ['test/{unit,property,integration,interop,conformance,attack,vectors}/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
