@@ -153,8 +153,15 @@ class AedesSession implements EngineSession {
     this.#exchange({ cmd: 'subscribe', messageId: packetId, subscriptions }, done)
   }
 
+  /** A name that occurs again is gone by then [MQTT-3.10.4-6]: it goes in under its place, where nothing is subscribed. */
   unsubscribe(packetId: number, names: readonly string[], done: () => void): void {
-    this.#exchange({ cmd: 'unsubscribe', messageId: packetId, unsubscriptions: names.map(opaque) }, done)
+    const before = new Set<string>()
+    const unsubscriptions = names.map((name, i) => {
+      if (before.has(name)) return `-${i}`
+      before.add(name)
+      return opaque(name)
+    })
+    this.#exchange({ cmd: 'unsubscribe', messageId: packetId, unsubscriptions }, done)
   }
 
   ping(): void {

@@ -147,6 +147,8 @@ async function manyGone(scene: Scene): Promise<void> {
   expect(client.packets).toEqual([])
   for (const name of ['a', 'b', 'c']) await client.publish(`${scene.word}/${name}`, name, { qos: 1 })
   expect((await client.waiting()).map(({ payload }) => payload.toString())).toEqual(['b'])
+  const again = await client.unsubscribe(`${scene.word}/b`, `${scene.word}/b`)
+  if (scene.level === 5) expect(again).toEqual([0, 0x11])
 }
 
 export const SUBSCRIBING: readonly Row[] = [
