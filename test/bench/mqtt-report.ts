@@ -93,7 +93,13 @@ export function json({ contenders, missing, time, results }: Run): string {
   const scenarios = results.map(({ scenario, servers }) => {
     const { name, about, unit } = scenario
     const rows = servers.map(rowOf)
-    return { name, about, unit, rows, ratio: ratioOf(rows), goals: verdictsOf(scenario, rows) }
+    const goals = verdictsOf(scenario, rows)
+    // Of idle connections only their memory was measured.
+    if (unit !== 'connection') return { name, about, unit, rows, ratio: ratioOf(rows), goals }
+    const idle = rows.map(({ server, rounds, bytesPerConnection, mebibytes }) => {
+      return { server, rounds, bytesPerConnection, mebibytes }
+    })
+    return { name, about, unit, rows: idle, goals }
   })
   return `${JSON.stringify({ bench: 'mqtt', machine: machine(), time, servers, missing, scenarios })}\n`
 }
