@@ -197,7 +197,7 @@ export class Gate implements Peer, EngineSide, Opener {
     }
   }
 
-  /** Only who named a method in CONNECT may send AUTH [MQTT-4.12.0-6]. Whatever fails ends the connection [MQTT-4.12.1-2]. */
+  /** Only who named a method in CONNECT may send AUTH [MQTT-4.12.0-7]. Whatever fails ends the connection [MQTT-4.12.1-2]. */
   #authenticateAgain(packet: AuthPacket): void {
     const conversation = this.#conversation
     const opening = this.#opening
