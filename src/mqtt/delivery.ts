@@ -35,18 +35,33 @@ const FORWARDED: Lane = { name: 'MQTT 5 properties' }
 
 export const laneOf = (version: ProtocolVersion): Lane => LANES[version === 5 ? 5 : 3]
 
-/** The QoS 0 frame that everybody on a lane shares. */
-export function sharedFrame(message: Message, lane: Lane): Buffer {
+/** Subscription Identifiers that have a lane; who uses further ones gets each copy made singly. */
+const IDENTIFIED_LANES = 1024
+const identified = new Map<number, Lane>()
+
+/** Of all MQTT 5 subscribers who gave the same Subscription Identifier. */
+function identifiedLane(identifier: number): Lane | null {
+  const known = identified.get(identifier)
+  if (known !== undefined) return known
+  if (identified.size >= IDENTIFIED_LANES) return null
+  const lane = { name: `MQTT 5, subscription ${identifier}` }
+  identified.set(identifier, lane)
+  return lane
+}
+
+/** The QoS 0 frame that everybody on a lane shares; `identifiers` are those of the lane (MQTT 5, 3.3.2.3.8). */
+export function sharedFrame(message: Message, lane: Lane, identifiers: readonly number[] = []): Buffer {
   return message.shared(lane, () =>
     encodePublish({
-      version: lane === LANES[5] ? 5 : 4,
+      version: lane === LANES[3] ? 4 : 5,
       topic: message.topic,
       payload: message.payload,
       qos: 0,
       retain: false,
       dup: false,
       packetId: 0,
-      properties: lane === LANES[5] ? forwarded(message) : EMPTY,
+      properties:
+        lane === LANES[3] ? EMPTY : encodeProperties(forwarded(message), { expiry: undefined, identifiers, alias: 0 }),
     }),
   )
 }
@@ -116,12 +131,20 @@ export class Delivery implements Receiver, Requester {
       this.#dropped(1)
       return
     }
-    const plain = !delivered.retain && delivered.identifiers.length === 0 && message.expiresAt === null
+    const lane = this.#laneOf(message, delivered)
     const frame =
-      plain && this.lane !== null
-        ? sharedFrame(message, this.lane)
+      lane !== null
+        ? sharedFrame(message, lane, delivered.identifiers)
         : this.#encode(message, { ...delivered, qos: 0, dup: false, packetId: 0 })
     if (frame !== null) this.#push(frame)
+  }
+
+  /** Who gets the very same bytes; null when this copy is like no other. */
+  #laneOf(message: Message, { retain, identifiers }: Delivered): Lane | null {
+    if (this.lane === null || retain || message.expiresAt !== null) return null
+    const [identifier] = identifiers
+    if (identifier === undefined) return this.lane
+    return identifiers.length === 1 ? identifiedLane(identifier) : null
   }
 
   #push(frame: Buffer): void {

@@ -172,7 +172,7 @@ static void prepare_publish(client *one, const char *topic) {
   if (properties) {
     /* Payload Format Indicator, Content Type, one User Property. */
     packet list = {.length = 0};
-    put(&list, (uint8_t[]){0x01, 1}, 2);
+    put(&list, (uint8_t[]){0x01, 0}, 2); /* bytes: the payload holds a number, which is no UTF-8 */
     put_byte(&list, 0x03);
     put_text(&list, "application/json");
     put_byte(&list, 0x26);

@@ -26,6 +26,26 @@ describe('subscriptions', () => {
     client.destroy()
   })
 
+  test('each copy of one message bears the identifier of its own subscription [MQTT-3.3.4-3]', async () => {
+    const identifiers = [7, 7, 9, undefined]
+    const clients = await Promise.all(identifiers.map((_, i) => mqtt.client(`identified-${i}`)))
+    const old = await mqtt.client('identified-old', {}, 4)
+    for (const [i, identifier] of identifiers.entries())
+      await clients[i]?.subscribe('i/x', 0, identifier === undefined ? {} : { identifier })
+    await old.subscribe('i/x', 0)
+    for (const text of ['one', 'two']) {
+      await publisher.publish('i/x', text, { properties: { contentType: 'a/b' } })
+      for (const [i, subscriptionIdentifier] of identifiers.entries()) {
+        const { payload, properties } = (await clients[i]?.next('publish')) ?? {}
+        expect(payload?.toString()).toBe(text)
+        expect(properties?.contentType).toBe('a/b')
+        expect(properties?.subscriptionIdentifier).toEqual(subscriptionIdentifier)
+      }
+      expect((await old.next('publish')).payload.toString()).toBe(text)
+    }
+    for (const client of [...clients, old]) client.destroy()
+  })
+
   test('overlapping: one copy with the highest QoS and every identifier [MQTT-3.3.4-2] [MQTT-3.3.4-4]', async () => {
     const client = await mqtt.client('overlap')
     await client.subscribe('o/#', 0, { identifier: 3 })
