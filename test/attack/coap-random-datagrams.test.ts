@@ -196,7 +196,8 @@ async function survey({ port, packets, login, memory, isOver }: Survey): Promise
           report.sent += BURST
           if (member) report.sentBySessions += BURST
         }
-        if (report.memoryHalf === 0 && report.sent > packets / 2) report.memoryHalf = await memory()
+        // The highest of the first half: what one moment shows depends on when garbage was collected last.
+        if (report.sent < packets / 2) report.memoryHalf = Math.max(report.memoryHalf, await memory())
         if (member) await member.close()
         else socket.close()
       }
