@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FailureCode } from '../../../src/model/failure.ts'
 import type { Principal } from '../../../src/model/principal.ts'
-import { asPassword, type Door, deviceToken, OPERATOR, openDoor } from '../../fixtures/door.ts'
+import { asPassword, type Door, deviceToken, furtherDoors, OPERATOR, openDoor } from '../../fixtures/door.ts'
 
 const random = { bytes: (count: number) => randomBytes(count) }
 let door: Door
@@ -13,15 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => door.close())
 
-const others: Door[] = []
-afterEach(async () => {
-  for (const other of others.splice(0)) await other.close()
-})
-async function another(parts: Parameters<typeof openDoor>[0]): Promise<Door> {
-  const opened = await openDoor(parts)
-  others.push(opened)
-  return opened
-}
+const another = furtherDoors()
 
 describe('several identities in one evidence', () => {
   test('all must be proved and agree', async () => {

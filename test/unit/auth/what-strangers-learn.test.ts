@@ -2,10 +2,10 @@
 // nobody's failures at somebody else's expense.
 import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Evidence } from '../../../src/model/evidence.ts'
 import { Failure, type FailureCode } from '../../../src/model/failure.ts'
-import { asPassword, type Door, deviceToken, OPERATOR, openDoor } from '../../fixtures/door.ts'
+import { asPassword, type Door, deviceToken, furtherDoors, OPERATOR, openDoor } from '../../fixtures/door.ts'
 
 let door: Door
 beforeAll(async () => {
@@ -15,15 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => door.close())
 
-const others: Door[] = []
-afterEach(async () => {
-  for (const other of others.splice(0)) await other.close()
-})
-async function another(parts: Parameters<typeof openDoor>[0]): Promise<Door> {
-  const opened = await openDoor(parts)
-  others.push(opened)
-  return opened
-}
+const another = furtherDoors()
 
 async function failureOf(evidence: Partial<Evidence>): Promise<Failure> {
   const error = await door.authenticate(evidence).then(
