@@ -9,6 +9,8 @@ import type { CoapSessions } from './sessions.ts'
 import { checkQuery } from './topic-request.ts'
 
 const TEXT = 0
+/** What a secret or JWT may be sent as, beside nothing at all: text, or bytes that nobody named. */
+const PASSWORD_FORMATS: ReadonlySet<number> = new Set([TEXT, 42])
 
 export class ConnectionResource implements Resource {
   readonly path = ['mqtt', 'connection']
@@ -42,6 +44,12 @@ export class ConnectionResource implements Resource {
   }
 
   async #open(request: Request): Promise<Response> {
+    const { contentFormat } = request
+    if (contentFormat !== null && !PASSWORD_FORMATS.has(contentFormat))
+      throw new Failure(
+        'content-format-unsupported',
+        `A password in Content-Format ${contentFormat} is not read; send it as text (0), or leave the option out.`,
+      )
     const { token } = await this.#sessions.open(request, passwordOf(request))
     return { code: CODE.Created, options: [uint(OPTION.ContentFormat, TEXT)], payload: Buffer.from(token) }
   }

@@ -47,6 +47,16 @@ describe('/mqtt/connection', () => {
   })
 
   test.each([
+    [0, '2.01'],
+    [42, '2.01'],
+    [50, '4.15'],
+    [60, '4.15'],
+  ])('a secret in Content-Format %i: %s', async (contentFormat, code) => {
+    const asked = { query: 'clientid=t1', payload: secret, contentFormat }
+    expect((await served.ask(peer, POST, CONNECTION, asked)).code).toBe(code)
+  })
+
+  test.each([
     ['no client id', '', 'right', '4.00'],
     ['an empty one', 'clientid=', 'right', '4.00'],
     ['a wrong secret', 'clientid=t1', 'wrong', '4.01'],
