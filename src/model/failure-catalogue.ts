@@ -356,7 +356,10 @@ export const FAILURES = {
     stranger: 'This server does not answer to that Host name.',
     advice: 'Call the listener by its address or as localhost, or add the name to `names` in the configuration.',
   },
-  'insecure-listener': { ...INVALID, advice: 'A plaintext listener beyond loopback needs insecure: true.' },
+  'insecure-listener': {
+    ...INVALID,
+    advice: 'A plaintext listener beyond loopback, and plain CoAP anywhere, needs insecure: true.',
+  },
   internal: {
     ...DOWN,
     mqtt5: 0x80,
