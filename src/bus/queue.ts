@@ -41,7 +41,7 @@ export class QueueEntry implements StoredDelivery {
   readonly expiresAt: number | null
   /** As long as this is the epoch its owner may have it; -1 = to be decided before it leaves. */
   permittedAt: number
-  /** Has left at least once. */
+  /** Has left at least once, or may have: it leaves as a repetition [MQTT-3.3.1-1]. */
   sent = false
   /** QoS 2: the receiver has it, only its identifier is still to be released (MQTT 5, 4.3.3). */
   released = false
@@ -235,6 +235,19 @@ export class Queue {
     this.#bytes += entry.size
     this.#waiting.push(entry)
     this.sendAway(entry)
+  }
+
+  /** The last place of those that have left and still wait, which are the first in the queue; 0 when there is none. */
+  get sentUpTo(): number {
+    let last = 0
+    for (let at = this.#head; this.#waiting[at]?.sent; at++) last = Math.max(last, this.#waiting[at]?.sequence ?? 0)
+    return last
+  }
+
+  /** After `restore`: what has left before the process ended, or may have. No later entry takes a place up to there. */
+  resume(sentUpTo: number): void {
+    for (const entry of this.#waiting) if (entry !== undefined && entry.sequence <= sentUpTo) entry.sent = true
+    if (sentUpTo !== Number.POSITIVE_INFINITY) this.#sequence = Math.max(this.#sequence, sentUpTo)
   }
 
   /** QoS 2: the receiver has the message. Resolves when that is durable, null when it need not be. */

@@ -15,6 +15,12 @@ export interface SessionRecord {
   readonly expiry: number
   readonly endsAt: number | null
   readonly willAt: number | null
+  /**
+   * Of its queue, what has left (see `Queue.sentUpTo`); null while it is online. Written with the record alone, so that
+   * no message costs a write for it: whatever a crash finds in the queue of somebody who was online may have left, and
+   * is repeated as such [MQTT-3.3.1-1]; what came while he was away has not.
+   */
+  readonly sentUpTo: number | null
   readonly principal: Principal
 }
 
@@ -22,10 +28,11 @@ type StoredPrincipal = Omit<Principal, 'subject'> & {
   readonly subject: Omit<Subject, 'attributes'> & { readonly attributes: readonly (readonly [string, string])[] }
 }
 
-export function putSession({ id, expiry, endsAt, willAt, principal }: Session): Operation {
+export function putSession({ id, expiry, endsAt, willAt, principal, link, queue }: Session): Operation {
   const { subject } = principal
+  const sentUpTo = link === null ? queue.sentUpTo : null
   const stored: StoredPrincipal = { ...principal, subject: { ...subject, attributes: [...subject.attributes] } }
-  return { put: sessionKey(id), value: JSON.stringify({ expiry, endsAt, willAt, principal: stored }) }
+  return { put: sessionKey(id), value: JSON.stringify({ expiry, endsAt, willAt, sentUpTo, principal: stored }) }
 }
 
 export function readSession(entry: Entry): SessionRecord {

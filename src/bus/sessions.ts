@@ -104,9 +104,11 @@ export class Sessions {
   async load(): Promise<void> {
     const { store, journal } = this.#parts
     const orphans: Operation[] = []
+    const sent = new Map<Session, number | null>()
     for await (const entry of store.list(PREFIX.session)) {
-      const { principal, ...record } = readSession(entry)
+      const { principal, sentUpTo, ...record } = readSession(entry)
       const session = this.#create(splitKey(entry.key, PREFIX.session).id, principal)
+      sent.set(session, sentUpTo)
       Object.assign(session, record, { durable: true, onDisk: true })
       this.#owners.add(session)
     }
@@ -124,7 +126,10 @@ export class Sessions {
     await each(PREFIX.subscription, (session, name, entry) => this.#restoreSubscription(session, name, entry, orphans))
     await each(PREFIX.received, (session, packet) => session.received.add(Number(packet)))
     await each(PREFIX.queue, (session, sequence, entry) => session.queue.restore(readEntry(Number(sequence), entry)))
+    for (const [session, upTo] of sent) session.queue.resume(upTo ?? Number.POSITIVE_INFINITY)
     journal.note(orphans)
+    // What comes from now on has not left: the record says so before it is in the store.
+    for (const [session, upTo] of sent) if (upTo === null) journal.note([putSession(session)])
   }
 
   /** After `load`, when wills can be sent: whoever was online when the process ended lost the connection then. */

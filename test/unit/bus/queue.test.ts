@@ -112,6 +112,31 @@ describe('queue', () => {
     expect(restored.nextSequence()).toBe(old.sequence + 1)
   })
 
+  test('what has left before a restart leaves as a repetition, and no later entry takes its place', () => {
+    const entries = ['a', 'b', 'c'].map(payload => add(payload, 2))
+    expect(queue.sentUpTo).toBe(0)
+    const [a, b] = [take(), take()]
+    a.sent = b.sent = true
+    queue.putBack([b, a])
+    expect(queue.sentUpTo).toBe(b.sequence)
+    for (const [upTo, sent, next] of [
+      [0, [false, false, false], 4],
+      [2, [true, true, false], 4],
+      [9, [true, true, true], 10],
+      [Number.POSITIVE_INFINITY, [true, true, true], 4],
+    ] as const) {
+      const store = { remove() {}, release: async () => {}, read: () => null }
+      const restored = new Queue(store, { maximumQueued: 3, maximumQueuedBytes: 100 })
+      for (const entry of entries) {
+        entry.sent = false
+        restored.restore(entry)
+      }
+      restored.resume(upTo)
+      expect(entries.map(entry => entry.sent)).toEqual(sent)
+      expect(restored.nextSequence()).toBe(next)
+    }
+  })
+
   test('somebody else at the receiving end: everything that waits is decided again', () => {
     const [a, b] = [add('a'), add('b')]
     expect([a.permittedAt, b.permittedAt]).toEqual([1, 1])
