@@ -107,6 +107,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     clock,
     meter,
     log,
+    limits: limits.store,
     ...(unsafeForTests.killAtWrite && { faults: killAt(unsafeForTests.killAtWrite) }),
   })
   opened.add(() => store.close())

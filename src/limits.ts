@@ -10,6 +10,7 @@ import { ADMISSION_LIMITS } from './mqtt/admission.ts'
 import { MQTT_LIMITS } from './mqtt/limits.ts'
 import { LISTENER_LIMITS } from './mqtt/peer-socket.ts'
 import { DEFAULT_REGISTRY_LIMITS } from './registry/limits.ts'
+import { STORE_LIMITS } from './store/limits.ts'
 
 type Numbers<T> = { readonly [K in keyof T]: z.ZodDefault<z.ZodNumber> }
 
@@ -54,6 +55,7 @@ export const limitsSchema = z.strictObject({
   registry: z.strictObject(bounds(DEFAULT_REGISTRY_LIMITS)).prefault({}),
   enrolment: z.strictObject(bounds(ENROLMENT_LIMITS)).prefault({}),
   audit: z.strictObject(bounds(DEFAULT_AUDIT_LIMITS)).prefault({}),
+  store: z.strictObject(bounds(STORE_LIMITS)).prefault({}),
 })
 
 export type Limits = z.output<typeof limitsSchema>

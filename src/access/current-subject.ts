@@ -18,6 +18,7 @@ export function currentSubject(register: Register, principal: Principal): Subjec
 
 /** Whether the policy can tell the two apart. */
 export function isSameSubject(one: Subject, other: Subject): boolean {
+  if (one === other) return true
   return (
     one.kind === other.kind &&
     one.id === other.id &&

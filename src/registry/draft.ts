@@ -1,7 +1,7 @@
 import type { AuditEvent } from '../audit/events.ts'
 import type { Change } from '../model/change.ts'
 import { Failure } from '../model/failure.ts'
-import type { Operation, Store } from '../store/store.ts'
+import { keyOf, type Operation, type Store } from '../store/store.ts'
 import type { Slot } from './slots.ts'
 
 /** A change that is prepared but not yet made: commit `operations` and `events` in one batch, then publish `changes`. */
@@ -116,11 +116,6 @@ export function combine(parts: readonly PreparedPart[]): PreparedPart {
     events: parts.flatMap(part => part.events),
     changes: distinct(parts.flatMap(part => part.changes)),
   }
-}
-
-function keyOf(operation: Operation): string {
-  if ('put' in operation) return operation.put
-  return 'del' in operation ? operation.del : operation.check
 }
 
 /** Each thing is told once; who was created is not told as updated too. */

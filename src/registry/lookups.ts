@@ -34,6 +34,7 @@ const MAX_NAME = 128
 
 export class Lookups {
   readonly #store: Store
+  readonly #subjects = new WeakMap<DeviceRecord | ClientRecord, Subject>()
 
   constructor(store: Store) {
     this.#store = store
@@ -91,21 +92,22 @@ export class Lookups {
   subjectOf(id: string): Subject | undefined {
     const device = this.device(id)
     if (device) {
-      const attributes = new Map([
-        ...Object.entries(device.attributes),
-        ['id', id] as const,
-        ['type', device.type] as const,
-      ])
+      const family = this.#read(childrenAt(id)) ?? []
+      if (family.length === 0) return this.#alone(device, subjectOfDevice)
       // Nobody speaks for a suspended child either.
-      const children = (this.#read(childrenAt(id)) ?? []).filter(child => this.device(child)?.status === 'active')
-      const { type, groups, roles } = device
-      return { kind: 'device', id, type, groups, roles, attributes, children }
+      return { ...subjectOfDevice(device), children: family.filter(child => this.device(child)?.status === 'active') }
     }
     const client = this.client(id)
-    if (!client) return undefined
-    const { kind, groups, roles } = client
-    const attributes = new Map([...Object.entries(client.attributes), ['id', id] as const])
-    return { kind, id, type: null, groups, roles, attributes, children: [] }
+    return client && this.#alone(client, subjectOfClient)
+  }
+
+  /** Of a record that is all there is to know: made once, as long as the record stays the same. */
+  #alone<T extends DeviceRecord | ClientRecord>(record: T, make: (record: T) => Subject): Subject {
+    const known = this.#subjects.get(record)
+    if (known !== undefined) return known
+    const made = make(record)
+    this.#subjects.set(record, made)
+    return made
   }
 
   /** Why this principal may go on no longer; null when all that it was admitted by still holds. */
@@ -159,9 +161,18 @@ export class Lookups {
   }
 
   #read<T>(slot: Slot<T>): T | undefined {
-    const entry = this.#store.get(slot.key)
-    return entry && slot.decode(entry.value)
+    return this.#store.recall(slot.key, slot.decode)
   }
+}
+
+function subjectOfDevice({ id, type, groups, roles, attributes }: DeviceRecord): Subject {
+  const named = new Map([...Object.entries(attributes), ['id', id] as const, ['type', type] as const])
+  return { kind: 'device', id, type, groups, roles, attributes: named, children: [] }
+}
+
+function subjectOfClient({ id, kind, groups, roles, attributes }: ClientRecord): Subject {
+  const named = new Map([...Object.entries(attributes), ['id', id] as const])
+  return { kind, id, type: null, groups, roles, attributes: named, children: [] }
 }
 
 /** Every credential that a principal hangs on. */

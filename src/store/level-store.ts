@@ -5,6 +5,8 @@ import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
 import { closeDatabase, markClosed, type OpenedDatabase, openDatabase } from './database.ts'
 import { expiryOf, MAXIMUM_NUMBER, openEnvelope, revisionOf } from './envelope.ts'
+import { STORE_LIMITS, type StoreLimits } from './limits.ts'
+import { RememberedReads } from './remembered.ts'
 import {
   compareKeys,
   EXPIRY_RANGE_START,
@@ -14,7 +16,7 @@ import {
   keyOfExpiryKey,
   prefixEnd,
 } from './reserved-keys.ts'
-import { Conflict, type Durability, type Entry, type ListOptions, type Operation, type Store } from './store.ts'
+import { Conflict, type Durability, type Entry, keyOf, type ListOptions, type Operation, type Store } from './store.ts'
 import { Watchers } from './watchers.ts'
 import { type Database, WriteGroup } from './write-group.ts'
 
@@ -32,6 +34,7 @@ export interface LevelStoreOptions {
   readonly clock: Clock
   readonly meter: Meter
   readonly log: Log
+  readonly limits?: Partial<StoreLimits>
   /** Milliseconds between two sweeps of what has expired. Default one minute. */
   readonly sweepInterval?: number
   /** Milliseconds that an idle store waits for more batches before it writes; default 0: until the end of this turn. */
@@ -46,6 +49,9 @@ const LIST_CHUNK = 1_000
 const LIST_CHUNK_BYTES = 64 * 1024
 const SWEEP_CHUNK = 500
 const DEFAULT_SWEEP_INTERVAL = 60_000
+const NEVER = Number.POSITIVE_INFINITY
+/** Bytes that one remembered key takes beside itself and its value, roughly. */
+const AROUND = 256
 
 /** The Store over Level: group commit, synchronous reads and compare-and-set. One process opens a directory, once. */
 export class LevelStore implements Store {
@@ -54,6 +60,7 @@ export class LevelStore implements Store {
   readonly #options: LevelStoreOptions
   readonly #window: number
   readonly #watchers: Watchers
+  readonly #remembered: RememberedReads
   readonly #sweepTimer: NodeJS.Timeout
   #gathering: WriteGroup
   #writing: WriteGroup | null = null
@@ -71,6 +78,7 @@ export class LevelStore implements Store {
     this.#options = options
     this.#window = options.groupWindow ?? 0
     this.#watchers = new Watchers(options.log)
+    this.#remembered = new RememberedReads(options.limits?.rememberedBytes ?? STORE_LIMITS.rememberedBytes)
     this.#gathering = new WriteGroup(this.#database)
     this.#revision = opened.revisionCeiling
     this.#revisionCeiling = opened.revisionCeiling
@@ -79,6 +87,9 @@ export class LevelStore implements Store {
     }, options.sweepInterval ?? DEFAULT_SWEEP_INTERVAL).unref()
     options.meter.gauge('latchkey_store_pending_operations', 'Operations accepted and not yet durable', () => {
       return this.#gathering.operations + (this.#writing?.operations ?? 0)
+    })
+    options.meter.gauge('latchkey_store_remembered_bytes', 'Bytes of records that are kept ready to read', () => {
+      return this.#remembered.bytes
     })
   }
 
@@ -90,6 +101,20 @@ export class LevelStore implements Store {
   get(key: string): Entry | undefined {
     const envelope = this.#envelope(key)
     return envelope === undefined || this.#hasEnded(envelope) ? undefined : openEnvelope(key, envelope)
+  }
+
+  recall<T>(key: string, decode: (value: Buffer) => T): T | undefined {
+    const known = this.#remembered.get(key)
+    if (known !== undefined && (known.expiresAt === NEVER || known.expiresAt > this.#options.clock.now()))
+      return known.value as T | undefined
+    const envelope = this.#envelope(key)
+    if (envelope === undefined || this.#hasEnded(envelope)) {
+      this.#remembered.set(key, { value: undefined, expiresAt: NEVER, bytes: key.length + AROUND })
+      return undefined
+    }
+    const value = decode(openEnvelope(key, envelope).value)
+    this.#remembered.set(key, { value, expiresAt: expiryOf(envelope), bytes: key.length + envelope.length + AROUND })
+    return value
   }
 
   #envelope(key: string): Buffer | undefined {
@@ -111,7 +136,7 @@ export class LevelStore implements Store {
 
   #hasEnded(envelope: Buffer): boolean {
     const expiresAt = expiryOf(envelope)
-    return expiresAt !== Number.POSITIVE_INFINITY && expiresAt <= this.#options.clock.now()
+    return expiresAt !== NEVER && expiresAt <= this.#options.clock.now()
   }
 
   async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<Entry> {
@@ -139,6 +164,7 @@ export class LevelStore implements Store {
     for (const operation of operations) this.#check(operation)
     const revision = this.#nextRevision()
     const group = this.#gathering
+    for (const operation of operations) if (!('check' in operation)) this.#remembered.forget(keyOf(operation))
     group.add(operations, revision, durability === 'fsync', this.#watchers.some)
     this.#schedule(this.#window)
     return group.join(revision)
@@ -154,7 +180,7 @@ export class LevelStore implements Store {
   }
 
   #check(operation: Operation): void {
-    const key = 'put' in operation ? operation.put : 'del' in operation ? operation.del : operation.check
+    const key = keyOf(operation)
     if (isReserved(key)) throw new Error(`the key ${JSON.stringify(key)} is empty or belongs to the store`)
     if ('put' in operation) {
       const { value, expiresAt = 0 } = operation
@@ -207,6 +233,7 @@ export class LevelStore implements Store {
   #fail(error: unknown): void {
     const failure = new Failure('store-failed', `the database could not be written: ${text(error)}`, { cause: error })
     this.#failure = failure
+    this.#remembered.clear() // what was accepted and never came to disk
     this.#options.meter.count('latchkey_store_failures_total')
     this.#options.log.error({ err: error }, 'the database could not be written; no further change is accepted')
     const groups = [this.#writing, this.#gathering]
@@ -247,6 +274,7 @@ export class LevelStore implements Store {
         const envelope = this.#envelope(key)
         // The key may have been written again since, with a later end or none.
         if (envelope !== undefined && expiryOf(envelope) <= now) {
+          this.#remembered.forget(key)
           this.#gathering.delete(key, revision, watched)
           swept++
         }

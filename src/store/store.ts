@@ -20,6 +20,11 @@ export type Operation =
   /** Changes nothing, only checks. */
   | { readonly check: string; readonly if: number }
 
+export function keyOf(operation: Operation): string {
+  if ('put' in operation) return operation.put
+  return 'del' in operation ? operation.del : operation.check
+}
+
 /** `fsync`: on disk when the promise resolves. `write`: handed to the operating system (survives kill -9, not power loss). */
 export type Durability = 'fsync' | 'write'
 
@@ -40,6 +45,11 @@ export interface ListOptions {
 export interface Store {
   /** Synchronous point read. Sees every batch that `commit` has accepted, on disk yet or not (they reach it in order). */
   get(key: string): Entry | undefined
+  /**
+   * What `get` would find, decoded, and remembered until the key is written or expires: for records that are read at every
+   * connection. The same object all that time, so it must not be written to, and a key always has the same `decode`.
+   */
+  recall<T>(key: string, decode: (value: Buffer) => T): T | undefined
   /** In key order. A snapshot of what is on disk; call `flush` first to see all that was accepted. */
   list(prefix: string, options?: ListOptions): AsyncIterable<Entry>
   /**

@@ -25,6 +25,7 @@ function interrupted(key: string, act: () => void, times = 1): Store {
       }
       return entry
     },
+    recall: (wanted, decode) => store.recall(wanted, decode),
     list: (prefix, options) => store.list(prefix, options),
     commit: (operations, durability) => store.commit(operations, durability),
     watch: (prefix, listener) => store.watch(prefix, listener),
