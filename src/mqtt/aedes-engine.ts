@@ -2,22 +2,28 @@
 //   client._parser.listeners('packet')[0]   the way in for a parsed packet
 //   client._nextBatch                       called when a packet is done
 //   client._parsingBatch                    its count of packets under way; must be 0 before each packet
+//   client._connectTimer                    ends whoever does not send CONNECT
+//   client._wireVersion, .version, .connected, .connackSent, .subscriptions
+//                                           what CONNECT and SUBSCRIBE leave behind in it
 //   broker.registerClient                   would keep clients that leave while they are being admitted
-// Aedes sees numbers for client identifiers and opaque names for filters, never a topic: it keeps them as keys of plain
-// objects, so `constructor` or `__proto__` would crash it, and its syntax checks are wrong in both directions.
+// A client of Aedes holds 5 KB and answers a packet in a moment, so it is lent: a connection has one as long as a packet
+// of it is under way, and an idle one has none. Aedes never sees a client identifier, a filter or a topic: it keeps them as
+// keys of plain objects, so `constructor` or `__proto__` would crash it, and its syntax checks are wrong in both directions.
 import type { EventEmitter } from 'node:events'
-import { type Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
 import { FAILURES, Failure, type FailureCode } from '../model/failure.ts'
 import { type AnswerTerms, answerTerms, encodeRefusal } from './answer-terms.ts'
 import { EMPTY, encodeAcknowledgement } from './encode.ts'
-import { EngineStream } from './engine-stream.ts'
-import type { ConnectPacket } from './packets.ts'
-import type { Accepted, EngineSession, EngineSide, GrantedName, SessionEngine } from './session-engine.ts'
+import { EngineStream, guarded } from './engine-stream.ts'
+import type { ConnectPacket, ProtocolVersion } from './packets.ts'
+import type { Accepted, EngineSession, EngineSide, SessionEngine } from './session-engine.ts'
 
 const AEDES = '2.0.0-beta.1'
 /** Milliseconds: as good as never, and four times it still fits a timer. */
 const SELDOM = 0x1fffffff
+/** Clients of Aedes that are kept for whoever needs one next: more are rarely at work at once. */
+const SPARE_CLIENTS = 64
 
 interface PrivateBroker {
   version: string
@@ -26,9 +32,16 @@ interface PrivateBroker {
 
 interface PrivateClient {
   closed: boolean
+  connected: boolean
+  connackSent: boolean
+  version: ProtocolVersion | null
+  subscriptions: Record<string, unknown>
+  _wireVersion: ProtocolVersion | null
+  _connectTimer: NodeJS.Timeout | null
   _parser: { listeners(event: 'packet'): ((packet: object) => void)[] }
   _nextBatch: (error?: Error | null) => void
   _parsingBatch: number
+  close(): void
 }
 
 /** What is fed for PUBLISH: the acceptance goes along to where Aedes asks for permission. */
@@ -39,17 +52,16 @@ interface FedPublish extends PublishPacket {
 
 export class AedesEngine implements SessionEngine {
   readonly #broker: Aedes
-  readonly #sides: Map<string, EngineSide>
+  readonly #seats: Seats
 
-  private constructor(broker: Aedes, sides: Map<string, EngineSide>) {
+  private constructor(broker: Aedes) {
     this.#broker = broker
-    this.#sides = sides
+    this.#seats = new Seats(broker)
   }
 
   /** Throws `internal` when Aedes is not the one this file was written for: rather no start than misbehaviour. */
   static async create(): Promise<AedesEngine> {
-    const sides = new Map<string, EngineSide>()
-    const broker = new Aedes(optionsFor(sides))
+    const broker = new Aedes(OPTIONS)
     checkPrivateParts(broker)
     const hidden = broker as unknown as PrivateBroker
     hidden.registerClient = () => {}
@@ -63,11 +75,11 @@ export class AedesEngine implements SessionEngine {
     // Whoever fails is told through its own packet; an `error` nobody listens to would stop the process.
     for (const event of ['clientError', 'connectionError', 'error']) emitter.on(event, () => {})
     await broker.listen()
-    return new AedesEngine(broker, sides)
+    return new AedesEngine(broker)
   }
 
   open(side: EngineSide): EngineSession {
-    return new AedesSession(this.#broker, this.#sides, side)
+    return new AedesSession(this.#seats, side)
   }
 
   close(): Promise<void> {
@@ -75,55 +87,130 @@ export class AedesEngine implements SessionEngine {
   }
 }
 
-/** One client as the gate sees it. Every method is one packet; `done` is called when Aedes has answered it. */
-class AedesSession implements EngineSession {
-  readonly #client: PrivateClient
-  readonly #stream: EngineStream
-  readonly #enter: (packet: object) => void
-  readonly #sides: Map<string, EngineSide>
-  readonly #id: string
-  #terms: AnswerTerms = { version: 4, maximumPacketSize: Number.POSITIVE_INFINITY, wantsReasons: false }
+/** The clients of Aedes that nobody uses just now. */
+class Seats {
+  readonly #broker: Aedes
+  readonly #free: Seat[] = []
 
-  constructor(broker: Aedes, sides: Map<string, EngineSide>, side: EngineSide) {
-    this.#id = `~${nextNumber++}`
-    this.#sides = sides
-    this.#stream = new EngineStream(side)
-    sides.set(this.#id, side)
-    this.#client = broker.handle(this.#stream as unknown as Duplex) as unknown as PrivateClient
-    const [enter] = this.#client._parser.listeners('packet')
-    this.#enter = packet => enter?.call(this.#client._parser, packet)
-    this.#client._nextBatch = () => {}
+  constructor(broker: Aedes) {
+    this.#broker = broker
   }
 
-  #feed(packet: object, done: () => void): void {
-    if (this.#client.closed) return
+  take(): Seat {
+    return this.#free.pop() ?? new Seat(this.#broker)
+  }
+
+  giveBack(seat: Seat): void {
+    if (this.#free.length < SPARE_CLIENTS) this.#free.push(seat)
+  }
+}
+
+/** A client of Aedes. One connection at a time uses it, until all that it fed is answered. */
+class Seat {
+  readonly stream = new EngineStream(NOBODY)
+  readonly #client: PrivateClient
+  readonly #enter: (packet: object) => void
+  #underWay = 0
+
+  constructor(broker: Aedes) {
+    const client = broker.handle(this.stream as unknown as Duplex) as unknown as PrivateClient
+    const [enter] = client._parser.listeners('packet')
+    this.#client = client
+    this.#enter = packet => enter?.call(client._parser, packet)
+    client._nextBatch = () => {}
+    if (client._connectTimer !== null) clearTimeout(client._connectTimer)
+  }
+
+  /** `version`: as agreed in CONNECT; null before it. */
+  begin(side: EngineSide, version: ProtocolVersion | null): void {
+    const client = this.#client
+    this.stream.serve(side, version !== null)
+    client.connected = client.connackSent = version !== null
+    client.version = client._wireVersion = version
+  }
+
+  /** What SUBSCRIBE and UNSUBSCRIBE find. */
+  set subscriptions(names: readonly string[]) {
+    this.#client.subscriptions = Object.fromEntries(names.map(name => [name, { func: null }]))
+  }
+
+  /** `done` is told whether it was the last that was under way. */
+  feed(packet: object, done: (isLast: boolean) => void): void {
+    const { side } = this.stream
+    let isDone = false
+    this.#underWay++
     this.#client._parsingBatch = 0
     this.#client._nextBatch = error => {
-      if (error) this.#stream.side.failed(error)
-      else this.#stream.guard(done)
+      if (isDone || this.stream.destroyed) return
+      isDone = true
+      if (error) side.failed(error)
+      else done(--this.#underWay === 0)
     }
     this.#enter(packet)
     this.#client._nextBatch = () => {} // Aedes also calls it when it resumes reading
   }
 
-  /** Whatever is not CONNECT has one answer. */
-  #exchange(packet: object, done: () => void): void {
-    this.#feed(packet, () => {
-      this.#stream.side.answered()
+  /** Its connection is gone, and what is under way comes to nothing. */
+  close(): void {
+    this.stream.close()
+    this.#client.close()
+  }
+}
+
+/** One client as the gate sees it. Every method is one packet; `done` is called when Aedes has answered it. */
+class AedesSession implements EngineSession {
+  readonly #seats: Seats
+  readonly #side: EngineSide
+  #terms: AnswerTerms | null = null
+  /** null while nothing is under way. */
+  #seat: Seat | null = null
+  #isClosed = false
+
+  constructor(seats: Seats, side: EngineSide) {
+    this.#seats = seats
+    this.#side = side
+  }
+
+  #sit(version: ProtocolVersion | null): Seat {
+    if (this.#seat === null) {
+      this.#seat = this.#seats.take()
+      this.#seat.begin(this.#side, version)
+    }
+    return this.#seat
+  }
+
+  #feed(seat: Seat, packet: object, done: () => void): void {
+    seat.feed(packet, isLast => {
+      if (isLast) {
+        this.#seat = null
+        this.#seats.giveBack(seat)
+      }
+      guarded(this.#side, done)
+    })
+  }
+
+  /** Whatever is not CONNECT has one answer. `held`: the names that Aedes is to find subscribed. */
+  #exchange(packet: object, done: () => void, held?: readonly string[]): void {
+    if (this.#isClosed || this.#terms === null) return
+    const seat = this.#sit(this.#terms.version)
+    if (held !== undefined) seat.subscriptions = held
+    this.#feed(seat, packet, () => {
+      this.#side.answered()
       done()
     })
   }
 
   /** MQTT 5: an acknowledgement can say that a message is refused. */
   get speaksReasons(): boolean {
-    return this.#terms.version === 5
+    return this.#terms?.version === 5
   }
 
   connect(connect: ConnectPacket, done: () => void): void {
+    if (this.#isClosed) return
     const { version } = connect
     this.#terms = answerTerms(connect)
     const protocol = { protocolId: version === 3 ? 'MQIsdp' : 'MQTT', protocolVersion: version }
-    this.#feed({ cmd: 'connect', ...protocol, clientId: this.#id, clean: false, keepalive: 0 }, done)
+    this.#feed(this.#sit(null), { cmd: 'connect', ...protocol, clientId: 'c', clean: true, keepalive: 0 }, done)
   }
 
   publish(
@@ -139,29 +226,16 @@ class AedesSession implements EngineSession {
     this.#exchange({ cmd: 'pubrel', messageId: packetId }, done)
   }
 
-  /**
-   * Aedes repeats in SUBACK whatever stands in `qos`, a failure code included, but keeps the name, and merges equal
-   * names: so a refused filter, or one that occurs again, goes in under its place in the packet.
-   */
-  subscribe(packetId: number, granted: readonly GrantedName[], done: () => void): void {
-    const last = new Map(granted.map(({ name }, i) => [name, i]))
-    const subscriptions = granted.map(({ name, code }, i) => ({
-      topic: code < 0x80 && last.get(name) === i ? opaque(name) : `-${i}`,
-      qos: code,
-      rh: 2,
-    }))
-    this.#exchange({ cmd: 'subscribe', messageId: packetId, subscriptions }, done)
+  /** Filters go in under their place in the packet. Aedes repeats in SUBACK whatever stands in `qos`, a failure code included. */
+  subscribe(packetId: number, granted: readonly number[], done: () => void): void {
+    const subscriptions = granted.map((qos, place) => ({ topic: String(place), qos, rh: 2 }))
+    this.#exchange({ cmd: 'subscribe', messageId: packetId, subscriptions }, done, [])
   }
 
-  /** A name that occurs again is gone by then [MQTT-3.10.4-6]: it goes in under its place, where nothing is subscribed. */
-  unsubscribe(packetId: number, names: readonly string[], done: () => void): void {
-    const before = new Set<string>()
-    const unsubscriptions = names.map((name, i) => {
-      if (before.has(name)) return `-${i}`
-      before.add(name)
-      return opaque(name)
-    })
-    this.#exchange({ cmd: 'unsubscribe', messageId: packetId, unsubscriptions }, done)
+  unsubscribe(packetId: number, existed: readonly boolean[], done: () => void): void {
+    const unsubscriptions = existed.map((_, place) => String(place))
+    const held = unsubscriptions.filter((_, place) => existed[place])
+    this.#exchange({ cmd: 'unsubscribe', messageId: packetId, unsubscriptions }, done, held)
   }
 
   ping(): void {
@@ -169,50 +243,29 @@ class AedesSession implements EngineSession {
   }
 
   close(): void {
-    this.#stream.close()
-    this.#sides.delete(this.#id)
+    this.#isClosed = true
+    this.#seat?.close()
+    this.#seat = null
   }
 
   /** Answers with our code: Aedes knows 0x87 alone, and would add the error's text. */
   refuse({ qos, messageId }: PublishPacket, failure: FailureCode, done: (error: Error) => void): void {
-    this.#stream.withoutWriting(() => done(new Failure(failure)))
+    const stream = this.#seat?.stream
+    if (stream === undefined || this.#terms === null) return
+    stream.withoutWriting(() => done(new Failure(failure)))
     const type = qos === 1 ? 'puback' : 'pubrec'
     const { mqtt5 } = FAILURES[failure]
-    this.#stream.write(
+    stream.write(
       encodeRefusal(failure, this.#terms, reason => encodeAcknowledgement(type, messageId ?? 0, 5, mqtt5, reason)),
     )
   }
 
   failed(error: unknown): void {
-    this.#stream.side.failed(error)
+    this.#side.failed(error)
   }
 }
-
-let nextNumber = 1
-const opaque = (name: string): string => `~${Buffer.from(name).toString('base64url')}`
 
 const streamOf = (client: Client): EngineStream => client.conn as unknown as EngineStream
-
-function optionsFor(sides: ReadonlyMap<string, EngineSide>): AedesOptions {
-  return {
-    persistence: persistenceFor(sides),
-    mq: NO_ROUTING,
-    heartbeatInterval: SELDOM,
-    connectTimeout: SELDOM,
-    drainTimeout: 0,
-    queueLimit: 1,
-    authenticate: (client, _username, _password, done) => {
-      const { side } = streamOf(client)
-      side.admit().then(
-        admitted => {
-          if (admitted) done(null, true)
-        },
-        error => side.failed(error),
-      )
-    },
-    authorizePublish: (_, packet, done) => authorize(packet as FedPublish, done),
-  }
-}
 
 /**
  * What MQTT 3 cannot say: then the message is acknowledged and goes nowhere (MQTT 3.1.1, [MQTT-3.3.5-2]). Whatever else
@@ -253,52 +306,61 @@ const NO_ROUTING = {
   close: later,
 }
 
+const nothing = async () => {}
 /** State is the bus's. Aedes asks for what it needs to answer, and waits until a promise to the client is durable. */
-function persistenceFor(sides: ReadonlyMap<string, EngineSide>) {
-  const nothing = async () => {}
-  const none = () => Readable.from([])
-  return {
-    setup: nothing,
-    subscriptionsByClient: async ({ id }: { id: string }) =>
-      (sides.get(id)?.subscriptions() ?? []).map(({ name, qos }) => ({ topic: opaque(name), qos, rh: 2 })),
-    incomingGetPacket: async (client: Client, { messageId }: { messageId: number }) => {
-      if (!streamOf(client).side.isReceived(messageId)) throw new Error('unknown packet identifier')
-      return { messageId }
-    },
-    // It must not reject: Aedes would leave that unhandled, which stops the process.
-    incomingDelPacket: async (client: Client, { messageId }: { messageId: number }) => {
-      const { side } = streamOf(client)
-      await side.release(messageId).catch(error => side.failed(error))
-    },
-    subscriptionsByTopic: async () => [],
-    addSubscriptions: nothing,
-    removeSubscriptions: nothing,
-    cleanSubscriptions: nothing,
-    incomingStorePacket: nothing,
-    storeRetained: nothing,
-    outgoingEnqueueCombi: nothing,
-    outgoingUpdate: nothing,
-    outgoingClearMessageId: nothing,
-    putWill: nothing,
-    delWill: nothing,
-    outgoingStream: none,
-    streamWill: none,
-    createRetainedStreamCombi: none,
-  }
+const NO_STATE = {
+  setup: nothing,
+  incomingGetPacket: async (client: Client, { messageId }: { messageId: number }) => {
+    if (!streamOf(client).side.isReceived(messageId)) throw new Error('unknown packet identifier')
+    return { messageId }
+  },
+  // It must not reject: Aedes would leave that unhandled, which stops the process.
+  incomingDelPacket: async (client: Client, { messageId }: { messageId: number }) => {
+    const { side } = streamOf(client)
+    await side.release(messageId).catch(error => side.failed(error))
+  },
+  cleanSubscriptions: nothing,
+  incomingStorePacket: nothing,
+  delWill: nothing,
+  // For `pipeline`, which takes whatever can be iterated: a Readable per CONNECT would be one too many.
+  outgoingStream: () => [],
+  streamWill: () => [],
+}
+
+const OPTIONS: AedesOptions = {
+  persistence: NO_STATE,
+  mq: NO_ROUTING,
+  heartbeatInterval: SELDOM,
+  connectTimeout: SELDOM,
+  drainTimeout: 0,
+  queueLimit: 1,
+  authenticate: (client, _username, _password, done) => {
+    const { side } = streamOf(client)
+    side.admit().then(
+      admitted => {
+        if (admitted) done(null, true)
+      },
+      error => side.failed(error),
+    )
+  },
+  authorizePublish: (_, packet, done) => authorize(packet as FedPublish, done),
 }
 
 /** Private parts may change with any release. */
 function checkPrivateParts(broker: Aedes): void {
   const { version, registerClient } = broker as unknown as PrivateBroker
-  const stream = new EngineStream(NOBODY)
-  const client = broker.handle(stream as unknown as Duplex) as unknown as PrivateClient
+  const client = broker.handle(new EngineStream(NOBODY) as unknown as Duplex) as unknown as PrivateClient
   const known =
     version === AEDES &&
     typeof registerClient === 'function' &&
     client._parser?.listeners('packet').length === 1 &&
     typeof client._nextBatch === 'function' &&
-    client._parsingBatch === 1
-  stream.close()
+    client._parsingBatch === 1 &&
+    typeof client._connectTimer === 'object' &&
+    typeof client.subscriptions === 'object' &&
+    [client.version, client._wireVersion].every(each => each === null) &&
+    [client.connected, client.connackSent, client.closed].every(each => each === false)
+  client.close()
   if (!known)
     throw new Failure(
       'internal',
@@ -312,7 +374,6 @@ const NOBODY: EngineSide = {
   write() {},
   answered() {},
   failed() {},
-  subscriptions: () => [],
   isReceived: () => false,
   release: async () => {},
 }

@@ -2,9 +2,9 @@ import { EventEmitter } from 'node:events'
 import { Failure } from '../model/failure.ts'
 import type { EngineSide } from './session-engine.ts'
 
-/** What the engine takes for a socket. Bytes that it writes before CONNACK are dropped: CONNACK is ours. */
+/** What the engine takes for a socket; whom it serves changes. CONNACK is ours: what is written before it is dropped. */
 export class EngineStream extends EventEmitter {
-  readonly side: EngineSide
+  side: EngineSide
   readonly writable = true
   readonly readable = true
   destroyed = false
@@ -15,18 +15,15 @@ export class EngineStream extends EventEmitter {
     this.side = side
   }
 
-  connack(): void {
-    this.#writes = true
-    this.guard(() => this.side.connack())
+  /** `writes`: CONNACK is out. */
+  serve(side: EngineSide, writes: boolean): void {
+    this.side = side
+    this.#writes = writes
   }
 
-  /** What goes wrong in our own callbacks ends this client, not the process. */
-  guard(act: () => void): void {
-    try {
-      act()
-    } catch (error) {
-      this.side.failed(error)
-    }
+  connack(): void {
+    this.#writes = true
+    guarded(this.side, () => this.side.connack())
   }
 
   write(bytes: Buffer | string): boolean {
@@ -53,8 +50,16 @@ export class EngineStream extends EventEmitter {
   }
 
   close(): void {
-    if (this.destroyed) return
     this.destroyed = true
-    this.emit('close')
+    this.#writes = false
+  }
+}
+
+/** What goes wrong in our own callbacks ends this client, not the process. */
+export function guarded(side: EngineSide, act: () => void): void {
+  try {
+    act()
+  } catch (error) {
+    side.failed(error)
   }
 }

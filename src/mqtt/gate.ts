@@ -17,14 +17,7 @@ import type { GateContext } from './gate-context.ts'
 import { goodbye } from './goodbye.ts'
 import { IncomingPublishes } from './incoming-publishes.ts'
 import { type Opener, Opening } from './opening.ts'
-import {
-  type AuthPacket,
-  type ClientPacket,
-  type ConnectPacket,
-  type DisconnectPacket,
-  type Qos,
-  REASON,
-} from './packets.ts'
+import { type AuthPacket, type ClientPacket, type ConnectPacket, type DisconnectPacket, REASON } from './packets.ts'
 import type { PeerSocket } from './peer-socket.ts'
 import { violation } from './property-table.ts'
 import { PublishTopics } from './publish-topics.ts'
@@ -331,10 +324,6 @@ export class Gate implements Peer, EngineSide, Opener {
 
   answered(): void {
     this.#connection.traffic.packetsSent++
-  }
-
-  subscriptions(): { name: string; qos: Qos }[] {
-    return [...(this.#opening?.session?.subscriptions.values() ?? [])].map(({ name, qos }) => ({ name, qos }))
   }
 
   isReceived(packetId: number): boolean {

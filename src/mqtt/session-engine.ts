@@ -1,6 +1,6 @@
 // The port behind which an MQTT session engine orders and answers packets. It never routes, stores, or sees a real name.
 import type { FailureCode } from '../model/failure.ts'
-import type { ConnectPacket, Qos } from './packets.ts'
+import type { ConnectPacket } from './packets.ts'
 
 /** Made once; opens one session per connection. */
 export interface SessionEngine {
@@ -18,9 +18,10 @@ export interface EngineSession {
    */
   publish(message: { qos: 1 | 2; packetId: number }, accept: () => Accepted | Promise<Accepted>, done: () => void): void
   pubrel(packetId: number, done: () => void): void
-  /** `granted`: for each name the QoS granted, or a code of 0x80 and above. */
-  subscribe(packetId: number, granted: readonly GrantedName[], done: () => void): void
-  unsubscribe(packetId: number, names: readonly string[], done: () => void): void
+  /** `granted`: for each filter the QoS granted, or a code of 0x80 and above. */
+  subscribe(packetId: number, granted: readonly number[], done: () => void): void
+  /** `existed`: for each filter whether it was subscribed. */
+  unsubscribe(packetId: number, existed: readonly boolean[], done: () => void): void
   ping(): void
   /** The connection is gone. */
   close(): void
@@ -28,11 +29,6 @@ export interface EngineSession {
 
 /** null: accepted. */
 export type Accepted = FailureCode | null
-
-export interface GrantedName {
-  readonly name: string
-  readonly code: number
-}
 
 /** What the engine asks of the connection it serves. */
 export interface EngineSide {
@@ -46,8 +42,6 @@ export interface EngineSide {
   answered(): void
   /** The engine gave up on this client. */
   failed(error: unknown): void
-  /** Subscriptions of the session, to answer UNSUBSCRIBE. */
-  subscriptions(): readonly { readonly name: string; readonly qos: Qos }[]
   /** A QoS 2 message with this identifier came in and is not released. */
   isReceived(packetId: number): boolean
   /** Resolves when the release is durable. */

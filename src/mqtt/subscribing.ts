@@ -11,7 +11,7 @@ import { variableLength } from './encode.ts'
 import type { MqttLimits } from './limits.ts'
 import type { ProtocolVersion, SubscribePacket, SubscriptionRequest, UnsubscribePacket } from './packets.ts'
 import { violation } from './property-table.ts'
-import type { EngineSession, GrantedName } from './session-engine.ts'
+import type { EngineSession } from './session-engine.ts'
 
 export interface SubscribingParts {
   readonly bus: Bus
@@ -26,6 +26,12 @@ export interface SubscribingParts {
 
 /** SUBACK of MQTT 3 knows one failure. */
 const FAILED = 0x80
+
+interface GrantedName {
+  readonly name: string
+  /** The QoS granted, or why not. */
+  readonly code: number
+}
 
 /** What follows either packet is read when it has been answered. */
 export class Subscribing {
@@ -63,10 +69,14 @@ export class Subscribing {
       session,
       granted.filter(({ code }) => code < FAILED).map(({ name }) => name),
     )
-    engine.subscribe(packetId, granted, () => {
-      for (const subscription of wantRetained) bus.sendRetained(subscription)
-      connection.release()
-    })
+    engine.subscribe(
+      packetId,
+      granted.map(({ code }) => code),
+      () => {
+        for (const subscription of wantRetained) bus.sendRetained(subscription)
+        connection.release()
+      },
+    )
   }
 
   #grant(request: SubscriptionRequest, identifier: number | undefined, wantRetained: Subscription[]): GrantedName {
@@ -88,8 +98,14 @@ export class Subscribing {
 
   async #unsubscribe({ packetId, names }: UnsubscribePacket): Promise<void> {
     const { bus, session, connection, engine } = this.#parts
+    const before = new Set<string>()
+    const existed = names.map(name => {
+      const isFirst = !before.has(name)
+      before.add(name)
+      return isFirst && session.subscriptions.has(name) // what occurs again is gone by then [MQTT-3.10.4-6]
+    })
     await bus.sessions.unsubscribe(session, names)
-    engine.unsubscribe(packetId, names, () => connection.release())
+    engine.unsubscribe(packetId, existed, () => connection.release())
   }
 
   /** SUBACK and UNSUBACK: a packet identifier, no properties, a code for each name [MQTT-3.1.2-24]. */
