@@ -85,7 +85,6 @@ export class Connection {
         peer.failed(error)
       }
     })
-    this.#stream.on('error', () => {})
     this.#stream.on('close', () => {
       this.closed = true
       this.#setBacklog(0)

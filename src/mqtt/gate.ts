@@ -2,7 +2,6 @@
 import type { SessionEvent } from '../access/session-event.ts'
 import type { Session } from '../bus/session.ts'
 import { asFailure, type FailureCode } from '../model/failure.ts'
-import type { Log } from '../model/log.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
 import { answerTerms } from './answer-terms.ts'
@@ -61,7 +60,6 @@ export class Gate implements Peer, EngineSide, Opener {
   readonly #context: GateContext
   readonly #connection: Connection
   readonly #engine: EngineSession
-  readonly #log: Log
   readonly #onGone: () => void
   #connect: ConnectPacket | null = null
   #opening: Opening | null = null
@@ -74,13 +72,12 @@ export class Gate implements Peer, EngineSide, Opener {
   #ended = false
 
   constructor(peer: PeerSocket, context: GateContext, onGone: () => void) {
-    const { limits, clock, turn, random, log } = context
+    const { limits, clock, turn, random } = context
     this.id = random.bytes(9).toString('base64url')
     this.since = clock.now()
     this.#peer = peer
     this.#context = context
     this.#onGone = onGone
-    this.#log = log.child({ connection: this.id })
     this.#connection = new Connection(peer.stream, limits, clock, turn)
     this.#engine = context.engine.open(this)
     this.#connection.start(this)
@@ -234,8 +231,10 @@ export class Gate implements Peer, EngineSide, Opener {
   failed(error: unknown): void {
     if (this.#ended) return
     const failure = asFailure(error)
-    if (failure.code === 'internal') this.#log.error({ err: error }, 'a packet could not be handled')
-    else this.#log.debug({ failure: failure.code, reason: failure.message }, 'connection ended')
+    const { log } = this.#context
+    const connection = this.id
+    if (failure.code === 'internal') log.error({ connection, err: error }, 'a packet could not be handled')
+    else log.debug({ connection, failure: failure.code, reason: failure.message }, 'connection ended')
     this.#traffic?.fast.flush() // what came before was valid
     this.end(failure.code)
   }
@@ -261,7 +260,8 @@ export class Gate implements Peer, EngineSide, Opener {
     const { kind, id } = live.principal.subject
     const fields = { session: this.id, transport, address, clientId: live.clientId, failure }
     this.#context.recordSession({ type, ...fields, principal: kind === 'anonymous' ? null : id })
-    this.#log.info({ principal: id, client: printable(live.clientId ?? ''), transport, address, failure }, type)
+    const client = printable(live.clientId ?? '')
+    this.#context.log.info({ connection: this.id, principal: id, client, transport, address, failure }, type)
   }
 
   // --- what opening and the engine ask ------------------------------------------------------------------------------------------
@@ -291,23 +291,30 @@ export class Gate implements Peer, EngineSide, Opener {
     const opening = this.#opening
     const session = opening?.session
     if (this.#ended || connect === null || !opening || !session) return
-    const { limits, bus, access } = this.#context
+    const { limits, bus, access, clock, meter } = this.#context
     const properties = connackProperties(connect, opening, limits)
     this.#connection.push(encodeConnack(connect.version, 0, opening.isPresent, properties))
+    this.#connection.flush() // it is out before what was held can end the connection [MQTT-3.2.0-1]
     this.#peer.admitted()
     const { version } = connect
     const connection = this.#connection
+    const engine = this.#engine
     const terms = deliveryTerms(connect)
-    const delivery = new Delivery({ ...this.#context, session, connection }, terms)
-    const topics = new PublishTopics(session, bus.router, { access, clock: this.#context.clock })
-    const parts = { bus, session, connection, engine: this.#engine, limits, version, topics }
+    const { maximumPacketSize } = terms
+    const topics = new PublishTopics(session, bus.router, this.#context)
+    // No spreads: what one makes can have a hidden class of its own, half a kilobyte for each connection.
+    const delivery = new Delivery({ session, connection, access, clock, meter }, terms)
+    const requester = delivery
+    const parts = { bus, session, connection, engine, limits, version, maximumPacketSize, topics, requester, meter }
     this.#traffic = {
       session,
       delivery,
       fast: new FastPath(topics, connection, version, bus.overflow),
-      incoming: new IncomingPublishes({ ...parts, requester: delivery, meter: this.#context.meter }),
-      subscribing: new Subscribing({ ...parts, maximumPacketSize: terms.maximumPacketSize }),
+      incoming: new IncomingPublishes(parts),
+      subscribing: new Subscribing(parts),
     }
+    connect.will = null
+    if (this.#conversation === null) connect.password = null // a conversation may begin anew, with all that was shown
     bus.attach(session, delivery)
     this.#record('session-start', null)
     delivery.pump()

@@ -1,6 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
 import { peerAddress } from '../auth/peer-address.ts'
 import type { Random } from '../model/clock.ts'
 import { asFailure, Failure } from '../model/failure.ts'
@@ -139,63 +138,97 @@ class Front implements Listener {
 
   #accept(socket: Socket): void {
     // Whatever happens to a socket later, an error on it must never stop the broker.
-    socket.on('error', () => {})
+    socket.on('error', ignore)
     const remote = socket.remoteAddress
-    const visit =
-      remote === undefined ? null : this.#options.admission.enter(peerAddress(remote), () => socket.destroy())
-    if (remote === undefined || visit === null) {
+    const address = remote === undefined ? null : peerAddress(remote)
+    const visit = address === null ? null : this.#options.admission.enter(address, () => socket.destroy())
+    if (address === null || visit === null) {
       socket.destroy()
       return
     }
     const { meter } = this.#options
-    this.#sockets.add(socket)
     const timer = setTimeout(() => {
       meter.count('latchkey_mqtt_connections_refused_total', { reason: 'opening-timeout' })
       socket.destroy()
     }, this.#limits.openingTimeout)
-    socket.once('close', () => {
-      clearTimeout(timer)
+    const arrival = new Arrival(this.name, address, visit, socket, timer)
+    this.#sockets.add(socket)
+    socket.on('close', () => {
       this.#sockets.delete(socket)
-      visit.left()
+      arrival.left()
     })
     meter.count('latchkey_mqtt_connections_total', { transport: this.name })
-    this.#open(socket, { transport: this.name, address: peerAddress(remote), visit, opened: () => clearTimeout(timer) })
+    if (this.#tls === null) this.#opened(socket, arrival)
+    else
+      this.#tls.accept(socket, address, (stream, proof) => {
+        arrival.proof = proof
+        this.#opened(stream, arrival)
+      })
   }
 
-  #open(socket: Socket, arrival: Arrival): void {
-    const next = (stream: Socket | TLSSocket, proof: ChannelProof) => {
-      if (this.#webSocket === null) this.#deliver(stream, arrival, proof, () => {})
-      else this.#webSocket.accept(stream, (wrapped, admitted) => this.#deliver(wrapped, arrival, proof, admitted))
-    }
-    if (this.#tls === null) next(socket, { certificates: [], pskIdentity: null })
-    else this.#tls.accept(socket, arrival.address, next)
+  /** TCP and TLS are through. */
+  #opened(stream: Socket, arrival: Arrival): void {
+    if (this.#webSocket === null) this.#deliver(stream, arrival)
+    else
+      this.#webSocket.accept(stream, (wrapped, admitted) => {
+        wrapped.on('error', ignore)
+        arrival.onAdmitted = admitted
+        this.#deliver(wrapped, arrival)
+      })
   }
 
-  #deliver(stream: Duplex, arrival: Arrival, proof: ChannelProof, admitted: () => void): void {
+  #deliver(stream: Duplex, arrival: Arrival): void {
+    arrival.stream = stream
     arrival.opened()
-    stream.on('error', () => {})
-    this.#options.onPeer({
-      stream,
-      transport: arrival.transport,
-      address: arrival.address,
-      certificates: proof.certificates,
-      get pskIdentity() {
-        return proof.pskIdentity
-      },
-      admitted: () => {
-        arrival.visit.admitted()
-        admitted()
-      },
-    })
+    this.#options.onPeer(arrival)
   }
 }
 
-interface Arrival {
+const ignore = () => {}
+const NOTHING_SHOWN: ChannelProof = { certificates: [], pskIdentity: null }
+
+/** One connection from accept to close. There are many, so it is one object without closures. */
+class Arrival implements PeerSocket {
   readonly transport: MqttTransport
   readonly address: string
-  readonly visit: Visit
+  stream: Duplex
+  proof: ChannelProof = NOTHING_SHOWN
+  onAdmitted: (() => void) | null = null
+  readonly #visit: Visit
+  #timer: NodeJS.Timeout | null
+
+  constructor(transport: MqttTransport, address: string, visit: Visit, socket: Socket, timer: NodeJS.Timeout) {
+    this.transport = transport
+    this.address = address
+    this.stream = socket
+    this.#visit = visit
+    this.#timer = timer
+  }
+
+  get certificates(): readonly Buffer[] {
+    return this.proof.certificates
+  }
+
+  get pskIdentity(): string | null {
+    return this.proof.pskIdentity
+  }
+
   /** The handshakes are over. */
-  opened(): void
+  opened(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  admitted(): void {
+    this.#visit.admitted()
+    this.onAdmitted?.()
+    this.onAdmitted = null
+  }
+
+  left(): void {
+    this.opened()
+    this.#visit.left()
+  }
 }
 
 function makeTls(options: ListenerOptions): TlsAcceptor {

@@ -59,8 +59,9 @@ export interface ConnectPacket {
   readonly keepAlive: number
   readonly clientId: string
   readonly username: string | null
-  readonly password: Buffer | null
-  readonly will: WillPacket | null
+  /** null also once it was judged; so is `will`. */
+  password: Buffer | null
+  will: WillPacket | null
   readonly properties: Properties
 }
 

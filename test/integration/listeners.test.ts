@@ -149,8 +149,9 @@ describe('tcp', () => {
     const socket = tcp(listener.port)
     const [hello] = await once(socket, 'data')
     expect(String(hello)).toBe('hello')
-    const { stream, ...rest } = await peer()
-    expect(rest).toMatchObject({ transport: 'mqtt', address: '127.0.0.1', certificates: [], pskIdentity: null })
+    const arrived = await peer()
+    const { stream } = arrived
+    expect(arrived).toMatchObject({ transport: 'mqtt', address: '127.0.0.1', certificates: [], pskIdentity: null })
     socket.write('ping')
     const [ping] = await once(stream, 'data')
     expect(String(ping)).toBe('ping')
@@ -454,8 +455,9 @@ describe('websocket', () => {
 
     const known = webSocket(url)
     await once(known, 'open')
-    const { stream, admitted } = await peer(1)
-    admitted()
+    const welcome = await peer(1)
+    const { stream } = welcome
+    welcome.admitted()
     let bytes = 0
     const all = new Promise<void>(resolve => {
       stream.on('data', (chunk: Buffer) => {
@@ -471,8 +473,9 @@ describe('websocket', () => {
     const { listener, peer } = await open('ws')
     const client = webSocket(`ws://127.0.0.1:${listener.port}/mqtt`)
     await once(client, 'open')
-    const { stream, admitted } = await peer()
-    admitted()
+    const arrived = await peer()
+    const { stream } = arrived
+    arrived.admitted()
     const chunk = Buffer.alloc(64 * 1024, 1)
     let sent = 0
     // The kernel's buffers are finite: a reader that does not read leaves most of this in the sender.
