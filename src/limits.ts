@@ -23,6 +23,8 @@ function bounds<T extends object>(defaults: T, special: Partial<Record<keyof T, 
   return shape as Numbers<T>
 }
 
+/** 0 = no limit. */
+const rate = z.int().min(0)
 const uint16 = z.int().min(1).max(65_535)
 
 /** MQTT and the bus stand at the top; other rooms have a section of their own. */
@@ -35,6 +37,8 @@ export const limitsSchema = z.strictObject({
       topicAliasMaximum: z.int().min(0).max(65_535).describe('Topic aliases a client may set.'),
       maximumPacketSize: z.int().min(1024).max(268_435_460).describe('Bytes of one MQTT packet.'),
       sessionExpiry: z.int().min(0).max(0xffff_ffff).describe('Seconds; the longest Session Expiry Interval granted.'),
+      messageRate: rate.describe('PUBLISH packets a second from one MQTT connection; 0 = as many as come.'),
+      byteRate: rate.describe('Bytes a second from one MQTT connection; 0 = as many as come.'),
       sysInterval: z
         .int()
         .min(0)

@@ -26,8 +26,8 @@ export interface Peer {
   readonly isConnected: boolean
   /** One whole packet: its first byte, the byte after its Remaining Length, the byte after it. */
   packet(bytes: Buffer, at: number, body: number, end: number): void
-  /** All whole packets of one read have been given out. */
-  endOfRead(): void
+  /** All whole packets of one read have been given out, so many bytes. */
+  endOfRead(bytes: number): void
   /** The socket takes bytes again. */
   drained(): void
   /** The network connection is gone, for whatever reason. */
@@ -55,7 +55,8 @@ export class Connection {
   /** Bytes that were handed to the stream and not taken from it yet. */
   #backlog = 0
   #holding = false
-  #paused = false
+  /** Of those who asked for a pause and not yet for its end. */
+  #pauses = 0
   #held: Buffer | null = null
   /** The beginning of a packet larger than one read, and how many bytes it takes until something can be done with it. */
   #parts: Buffer[] = []
@@ -214,21 +215,21 @@ export class Connection {
 
   /** We do not read just now, so that silence says nothing about the peer. */
   get isDeaf(): boolean {
-    return this.#paused || this.#isFull
+    return this.#pauses > 0 || this.#isFull
   }
 
   get #isFull(): boolean {
     return this.#held !== null && this.#held.length > this.#limits.heldBytes
   }
 
-  /** Stops reading for a while. */
+  /** Stops reading, until `resume` has been called as often. */
   pause(): void {
-    this.#paused = true
+    this.#pauses++
     this.#flow()
   }
 
   resume(): void {
-    this.#paused = false
+    this.#pauses--
     this.#flow()
   }
 
@@ -264,7 +265,7 @@ export class Connection {
     let at = 0
     try {
       at = this.#givePackets(bytes, peer)
-      peer.endOfRead()
+      peer.endOfRead(at)
     } catch (error) {
       peer.failed(error)
       return

@@ -22,6 +22,7 @@ import { violation } from './property-table.ts'
 import { PublishTopics } from './publish-topics.ts'
 import type { EngineSession, EngineSide } from './session-engine.ts'
 import { Subscribing } from './subscribing.ts'
+import { Throttle } from './throttle.ts'
 
 /** First bytes of PUBLISH without DUP and RETAIN. */
 const PUBLISH_QOS_0 = 0x30
@@ -68,6 +69,8 @@ export class Gate implements Peer, EngineSide, Opener {
   /** Later packets are read when CONNACK is out and the engine is done with CONNECT. */
   #unanswered = 2
   #received = 0
+  /** null until something is read after CONNACK. */
+  #throttle: Throttle | null = null
   #keepWill = true
   #ended = false
 
@@ -130,11 +133,17 @@ export class Gate implements Peer, EngineSide, Opener {
     this.#act(packet, traffic)
   }
 
-  endOfRead(): void {
+  endOfRead(bytes: number): void {
     this.#traffic?.fast.flush()
     this.#context.turn.traffic.publishesReceived += this.#received
     if (this.#received > 0) this.#context.meter.count('latchkey_messages_received_total', undefined, this.#received)
+    if (this.#traffic !== null && !this.#ended) this.#throttled.endOfRead(this.#received, bytes)
     this.#received = 0
+  }
+
+  get #throttled(): Throttle {
+    this.#throttle ??= new Throttle(this.id, this.#connection, this.#context)
+    return this.#throttle
   }
 
   drained(): void {
@@ -247,6 +256,7 @@ export class Gate implements Peer, EngineSide, Opener {
     this.#ended = true
     this.#engine.close()
     this.#traffic?.delivery.detach()
+    this.#throttle?.stop()
     this.#opening?.leave(this.#keepWill)
     if (this.#traffic !== null) this.#record('session-end', failure)
     if (failure !== null) this.#context.meter.count('latchkey_mqtt_ended_total', { failure })

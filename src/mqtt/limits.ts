@@ -1,7 +1,8 @@
 import type { ConnectionLimits } from './connection.ts'
+import { INBOUND_RATE_LIMITS, type InboundRateLimits } from './inbound-rate.ts'
 
 /** Every bound on an MQTT client. */
-export interface MqttLimits extends ConnectionLimits {
+export interface MqttLimits extends ConnectionLimits, InboundRateLimits {
   /** Seconds; MQTT 5 clients that ask for more, or for none, are told this one. */
   readonly maxKeepAlive: number
   /** Seconds; the longest Session Expiry Interval granted. */
@@ -23,6 +24,7 @@ export interface MqttLimits extends ConnectionLimits {
 }
 
 export const MQTT_LIMITS: MqttLimits = {
+  ...INBOUND_RATE_LIMITS,
   connectBytes: 64 * 1024,
   maximumPacketSize: 1024 * 1024,
   outQueueBytes: 1024 * 1024,
