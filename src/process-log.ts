@@ -1,4 +1,5 @@
 import { destination, pino } from 'pino'
+import { LogLines } from './log-lines.ts'
 import { type Log, silentLog } from './model/log.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -11,9 +12,20 @@ export function openLog(level: LogLevel): Log {
     level,
     redact: { paths: ['*.password', '*.secret', '*.token', '*.key'], remove: true },
   }
-  if (!process.stderr.isTTY) return pino(options, destination({ dest: 2, sync: true }))
+  if (!process.stderr.isTTY) return pino(options, stderrLines())
   const colour = process.env.NO_COLOR === undefined || process.env.NO_COLOR === ''
   return pino(options, { write: line => process.stderr.write(`${readableLine(line, colour)}\n`) })
+}
+
+let lines: LogLines | null = null
+
+/** One for all brokers of this process. */
+function stderrLines(): LogLines {
+  if (lines !== null) return lines
+  const made = new LogLines(destination({ dest: 2, sync: true }))
+  process.once('exit', () => made.flush())
+  lines = made
+  return made
 }
 
 const LEVELS: ReadonlyMap<unknown, { readonly name: string; readonly paint: string }> = new Map([
