@@ -3,6 +3,8 @@ import { expect } from 'vitest'
 import { rejects, WRONG } from './connect.ts'
 import { REJECTED_CLIENT_ID, type Row, text } from './scene.ts'
 
+/** No packet of a client. */
+const BAD = Buffer.from([0xf7, 0])
 const CLEAN = 2
 const WILL = 4
 
@@ -22,6 +24,13 @@ export const CONNACK: readonly Row[] = [
       second.sendBytes([0xc0, 0])
       await second.next('publish')
       expect((second.frames[0]?.[0] ?? 0) >> 4).toBe(2)
+      const spoiler = scene.wire()
+      const connect = { clientId: `${scene.word}-spoiler`, protocolVersion: scene.level }
+      spoiler.sendBytes(
+        Buffer.concat([spoiler.encode({ cmd: 'connect', protocolId: 'MQTT', clean: true, ...connect }), BAD]),
+      )
+      await spoiler.closed()
+      expect((spoiler.frames[0]?.[0] ?? 0) >> 4).toBe(2)
     },
   },
   {
