@@ -305,7 +305,6 @@ export class Gate implements Peer, EngineSide, Opener {
     const properties = connackProperties(connect, opening, limits)
     this.#connection.push(encodeConnack(connect.version, 0, opening.isPresent, properties))
     this.#connection.flush() // it is out before what was held can end the connection [MQTT-3.2.0-1]
-    this.#connection.flush() // it is out before what was held can end the connection [MQTT-3.2.0-1]
     this.#peer.admitted()
     const { version } = connect
     const connection = this.#connection
