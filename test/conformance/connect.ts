@@ -230,6 +230,8 @@ export const CONNECT: readonly Row[] = [
     says: 'a CONNECT that is accepted is answered with CONNACK 0',
     async check(scene) {
       expect(scene.codeOf(await scene.wire().connect({ clientId: scene.word }))).toBe(0)
+      await (await scene.client(scene.lasting())).leave()
+      expect(scene.codeOf(await scene.wire().connect(scene.lasting()))).toBe(0)
     },
   },
   {

@@ -20,7 +20,10 @@ export const DATA_REPRESENTATION: readonly Row[] = [
     v311: '1.5.3-2',
     v5: '1.5.4-2',
     says: 'U+0000 in a text ends the connection',
-    check: scene => scene.refuses(0x81, publish(scene, [97, 0, 98])),
+    async check(scene) {
+      await scene.refuses(0x81, publish(scene, [97, 0, 98]))
+      await scene.refusesToOpen(scene.connectBytes(0x82, [...text(scene.word), ...text('a\0b')]))
+    },
   },
   {
     v311: '1.5.3-3',
@@ -106,9 +109,15 @@ export const DATA_REPRESENTATION: readonly Row[] = [
     async check(scene) {
       const client = await scene.subscriber()
       const topic = `${scene.word}/a`
-      await client.publish(topic, 'x')
-      await client.next('publish')
-      expect([...(client.frames.at(-1) ?? [])]).toEqual(packet(0x30, ...text(topic), ...scene.properties(), 120))
+      const message = packet(0x30, ...text(topic), ...scene.properties(), ...Buffer.from('message'))
+      await client.subscribe(topic, 0)
+      await client.unsubscribe(`${scene.word}/#`)
+      // At QoS 0 the bytes of the publisher are passed on, at QoS 1 the packet is made anew.
+      for (const qos of [0, 1] as const) {
+        await client.publish(topic, 'message', { qos, dup: qos > 0 })
+        await client.next('publish')
+        expect([...(client.frames.findLast(([header]) => (header ?? 0) >> 4 === 3) ?? [])]).toEqual(message)
+      }
     },
   },
   {
@@ -145,6 +154,10 @@ export const DATA_REPRESENTATION: readonly Row[] = [
       client.sendBytes(packet(0x82, 0, 7, 0, ...text(scene.word), 0))
       await client.next('suback')
       expect([...(client.frames.at(-1) ?? [])]).toEqual([0x90, 4, 0, 7, 0, 0])
+      await client.publish(scene.word, 'x', { qos: 1, dup: true })
+      await client.next('publish')
+      const publish = packet(0x30, ...text(scene.word), 0, 120)
+      expect(client.frames.filter(([header]) => header === 0x30).map(frame => [...frame])).toEqual([publish])
       client.sendBytes(packet(0xa2, 0, 8, 0, ...text(scene.word)))
       await client.next('unsuback')
       expect([...(client.frames.at(-1) ?? [])]).toEqual([0xb0, 4, 0, 8, 0, 0])

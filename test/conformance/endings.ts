@@ -29,7 +29,7 @@ async function lastFrames(scene: Scene): Promise<readonly Buffer[]> {
   const client = await scene.subscriber(0)
   const publisher = await scene.client()
   for (let i = 0; i < 50; i++) publisher.sendPublish(`${scene.word}/a`, 'x')
-  client.sendBytes(packet(0xc1))
+  client.sendBytes(packet(0xd0))
   for (let i = 0; i < 50; i++) publisher.sendPublish(`${scene.word}/a`, 'x')
   await client.closed()
   return client.frames
@@ -54,6 +54,11 @@ export const ENDINGS: readonly Row[] = [
     says: 'a DISCONNECT with reserved flags is malformed',
     async check(scene) {
       for (const header of [0xe1, 0xe2, 0xe8]) await scene.refuses(0x81, packet(header))
+      const watcher = await scene.subscriber()
+      const will = { topic: `${scene.word}/will`, payload: Buffer.from('gone'), qos: 0, retain: false } as const
+      const client = await scene.client({ will })
+      client.sendBytes(packet(0xe1))
+      expect(await watcher.message()).toBe('gone') // it did not leave with DISCONNECT
     },
   },
   {

@@ -69,8 +69,10 @@ async function keepsNoEmptyOne(scene: Scene): Promise<void> {
 async function leavesRetained(scene: Scene): Promise<void> {
   const client = await scene.client()
   await publishes(client, scene, 'kept', 1, true)
-  await publishes(client, scene, 'other', 1, false)
-  await publishes(client, scene, '', 1, false)
+  for (const qos of [0, 1, 2] as const) {
+    await publishes(client, scene, 'other', qos, false)
+    await publishes(client, scene, '', qos, false)
+  }
   expect(await retained(scene)).toEqual([['kept', 1, true]])
 }
 
@@ -262,11 +264,7 @@ export const PUBLISH: readonly Row[] = [
     async check(scene) {
       const client = await scene.client()
       client.sendPublish('$SYS/broker/version', 'x', { qos: 1 })
-      const acknowledged = client.next('puback').then(
-        () => 'acknowledged',
-        () => 'cut',
-      )
-      expect(['acknowledged', 'cut']).toContain(await acknowledged)
+      await client.next('puback').catch(() => client.closed())
     },
   },
   {

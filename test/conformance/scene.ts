@@ -31,17 +31,29 @@ export const packet = (header: number, ...body: number[]): number[] => {
 
 export const ILL_FORMED = [0xc3, 0x28]
 
-export class Scene {
-  readonly level: Level
-  readonly clock: ShiftedClock
+export type Credentials = Pick<NonNullable<ConnectOptions>, 'username' | 'password'>
+
+/** What all rows share. */
+export interface Stage {
   readonly mqtt: MqttBroker
+  readonly clock: ShiftedClock
+  /** Of two who are known, and may subscribe to `$SYS/#`. Each has one client identifier, which it is assigned. */
+  readonly devices: readonly Credentials[]
+}
+
+export class Scene implements Stage {
+  readonly mqtt: MqttBroker
+  readonly clock: ShiftedClock
+  readonly devices: readonly Credentials[]
+  readonly level: Level
   /** Nobody else's: for topics and client identifiers. */
   readonly word: string
   readonly #wires: MqttWire[] = []
 
-  constructor(mqtt: MqttBroker, clock: ShiftedClock, level: Level, word: string) {
+  constructor({ mqtt, clock, devices }: Stage, level: Level, word: string) {
     this.mqtt = mqtt
     this.clock = clock
+    this.devices = devices
     this.level = level
     this.word = word
   }

@@ -131,10 +131,11 @@ async function releasesInOrder(scene: Scene): Promise<void> {
   expect(released).toEqual(ids)
 }
 
-/** The session is there, whatever its interval, as long as its connection. */
+/** The session is there, whatever its interval, as long as its connection; others may end. */
 async function lastsWithConnection(scene: Scene): Promise<void> {
   const client = await scene.subscriber(1)
   scene.clock.shift += 100_000
+  await (await scene.client()).leave()
   await publishAll(scene, 'x')
   expect(await client.message()).toBe('x')
 }

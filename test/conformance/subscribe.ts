@@ -92,10 +92,13 @@ async function lowerQos(scene: Scene): Promise<void> {
   for (const granted of [0, 1, 2] as const) {
     const client = await scene.client()
     expect(await client.subscribe(`${scene.word}/a`, granted)).toBe(granted)
-    for (const qos of [0, 1, 2] as const) {
-      await client.publish(`${scene.word}/a`, 'x', { qos })
-      expect((await client.next('publish')).qos).toBe(Math.min(granted, qos))
-    }
+    // A message like any other, and one that goes its own way through the broker.
+    for (const retain of [false, true])
+      for (const qos of [0, 1, 2] as const) {
+        await client.publish(`${scene.word}/a`, 'x', { qos, retain })
+        expect((await client.next('publish')).qos).toBe(Math.min(granted, qos))
+      }
+    await client.publish(`${scene.word}/a`, '', { retain: true })
     await client.leave()
   }
 }

@@ -78,14 +78,14 @@ export const TOPICS: readonly Row[] = [
     v5: '4.7.2-1',
     says: 'a wildcard at the start does not match a topic with $',
     async check(scene) {
-      const client = await scene.client()
-      for (const filter of ['#', `+/${scene.word}`]) await client.subscribe(filter, 0)
-      const exact = await scene.client()
-      await exact.subscribe(`$${scene.word}/${scene.word}`, 0)
-      await exact.publish(`$${scene.word}/${scene.word}`, 'hidden', { qos: 1 }).catch(() => {})
-      await client.publish(`seen/${scene.word}`, 'seen', { qos: 1 })
+      const client = await scene.client({ clientId: '', ...scene.devices[0] })
+      for (const filter of ['#', '+/broker/uptime']) await client.subscribe(filter, 0)
+      const exact = await scene.client({ clientId: '', ...scene.devices[1] })
+      await exact.subscribe('$SYS/broker/uptime', 0)
+      await exact.messages(2)
+      await client.publish(`${scene.word}/seen`, 'seen', { qos: 1 })
       const topics = (await client.waiting()).map(({ topic }) => topic)
-      expect(topics).toContain(`seen/${scene.word}`)
+      expect(topics).toContain(`${scene.word}/seen`)
       expect(topics.filter(topic => topic.startsWith('$'))).toEqual([])
     },
   },

@@ -32,6 +32,16 @@ async function isSentOnce(scene: Scene): Promise<void> {
   expect(await watcher.waiting()).toEqual([])
 }
 
+/** Nor when its session ends. */
+async function isGone(scene: Scene): Promise<void> {
+  const watcher = await scene.subscriber()
+  const client = await scene.client({ ...scene.lasting(), ...will(scene) })
+  client.destroy()
+  expect(await watcher.message()).toBe('gone')
+  await scene.client({ clientId: scene.word, clean: true })
+  expect(await watcher.waiting()).toEqual([])
+}
+
 async function isDropped(scene: Scene): Promise<void> {
   const watcher = await scene.subscriber()
   await (await scene.client({ ...scene.lasting(), ...will(scene) })).leave()
@@ -73,6 +83,7 @@ export const WILLS: readonly Row[] = [
     says: 'a will is gone when it was sent, or the client left with DISCONNECT',
     async check(scene) {
       await isSentOnce(scene)
+      await isGone(scene)
       await isDropped(scene)
     },
   },
@@ -90,7 +101,7 @@ export const WILLS: readonly Row[] = [
     says: 'without a will none is sent',
     async check(scene) {
       const watcher = await scene.subscriber()
-      await scene.lose(await scene.client())
+      await scene.lose(await scene.client({ clientId: `${scene.word}/gone` }))
       expect(await watcher.waiting()).toEqual([])
     },
   },
@@ -140,7 +151,8 @@ export const WILLS: readonly Row[] = [
       const { will: plain } = will(scene)
       const delayed = { ...plain, properties: { willDelayInterval: 1 } }
       await scene.lose(await scene.client({ ...scene.lasting(), will: delayed }))
-      await scene.client(scene.lasting())
+      // Its next will waits until this connection breaks.
+      await scene.client({ ...scene.lasting(), ...will(scene, { topic: `${scene.word}/next` }) })
       const later = { ...delayed, topic: `${scene.word}/later` }
       await scene.lose(await scene.client({ ...scene.lasting(`${scene.word}2`), will: later }))
       expect((await watcher.next('publish')).topic).toBe(later.topic)
@@ -164,6 +176,9 @@ export const WILLS: readonly Row[] = [
   },
 ]
 
+/** Milliseconds: more than one and a half times 18 seconds, less than that of 20, and no more than a clock may go at once. */
+const SILENCE = 28_000
+
 export const KEEP_ALIVE: readonly Row[] = [
   {
     v311: '3.1.2-24',
@@ -171,8 +186,9 @@ export const KEEP_ALIVE: readonly Row[] = [
     says: 'whoever is silent for one and a half times its keep-alive is cut off, as if the network had failed',
     async check(scene) {
       const watcher = await scene.subscriber()
-      const patient = await scene.client({ keepalive: 100 })
-      const silent = await scene.client({ keepalive: 1, ...will(scene) })
+      const patient = await scene.client({ keepalive: 20 })
+      const silent = await scene.client({ keepalive: 18, ...will(scene) })
+      scene.clock.shift += SILENCE
       await scene.isCut(silent, 0x8d)
       expect(await watcher.message()).toBe('gone')
       await patient.settle()
@@ -183,8 +199,9 @@ export const KEEP_ALIVE: readonly Row[] = [
     says: 'a keep-alive that is not replaced is the client’s',
     async check(scene) {
       const wire = scene.wire()
-      const { properties } = await wire.connect({ clientId: scene.word, keepalive: 1 })
+      const { properties } = await wire.connect({ clientId: scene.word, keepalive: 18 })
       expect(properties?.serverKeepAlive).toBeUndefined()
+      scene.clock.shift += SILENCE
       await scene.isCut(wire, 0x8d)
     },
   },
