@@ -21,6 +21,15 @@ export interface Device {
   readonly secret: string
 }
 
+/** A device's key and certificate, made by the broker; all PEM. */
+export interface Certified {
+  readonly id: string
+  readonly privateKey: string
+  readonly certificate: string
+  readonly issuer: string
+  readonly root: string
+}
+
 /** What the registry is told of a device. */
 export interface DeviceInput {
   readonly id: string
@@ -68,26 +77,44 @@ export class LatchkeyFolder {
 
   /** Registers devices over the API of the running broker; each gets a secret. */
   async register(devices: readonly DeviceInput[]): Promise<Device[]> {
-    const operator = JSON.parse(await readFile(join(this.#folder, 'data/operator.json'), 'utf8')) as {
+    const call = await this.#operator()
+    return inCrowds(devices, async device => {
+      await call('/v1/devices', device)
+      const { secret } = await call('/v1/credentials', { owner: device.id, kind: 'secret', audience: 'mqtt' })
+      return { id: device.id, secret: String(secret) }
+    })
+  }
+
+  /** Enrols a certificate for each of these devices. */
+  async certify(devices: readonly string[]): Promise<Certified[]> {
+    const call = await this.#operator()
+    return inCrowds(devices, async id => {
+      const { privateKey, certificate, chain } = await call('/v1/credentials', { owner: id, kind: 'x509' })
+      const [issuer = '', root = ''] = String(chain).match(/-----BEGIN[\s\S]*?-----END CERTIFICATE-----\n/g) ?? []
+      return { id, privateKey: String(privateKey), certificate: String(certificate), issuer, root }
+    })
+  }
+
+  /** POST as the operator whom the running broker has made. */
+  async #operator(): Promise<(path: string, body: unknown) => Promise<Readonly<Record<string, unknown>>>> {
+    const { url, token, ca } = JSON.parse(await readFile(join(this.#folder, 'data/operator.json'), 'utf8')) as {
       url: string
       token: string
       ca: string
     }
-    const call = async (path: string, body: unknown) => {
-      const { ca, token, url } = operator
+    return async (path, body) => {
       const reply = await callJson(`${url}${path}`, { method: 'POST', ca, token, body })
       if (reply.status >= 400) throw new Error(`POST ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
       return reply.body
     }
-    const registered: Device[] = []
-    while (registered.length < devices.length) {
-      const crowd = devices.slice(registered.length, registered.length + CROWD).map(async device => {
-        await call('/v1/devices', device)
-        const { secret } = await call('/v1/credentials', { owner: device.id, kind: 'secret', audience: 'mqtt' })
-        return { id: device.id, secret: String(secret) }
-      })
-      registered.push(...(await Promise.all(crowd)))
-    }
-    return registered
   }
+}
+
+/** In the same order, a few at the same time. */
+async function inCrowds<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
+  const done: R[] = []
+  while (done.length < all.length) {
+    done.push(...(await Promise.all(all.slice(done.length, done.length + CROWD).map(work))))
+  }
+  return done
 }

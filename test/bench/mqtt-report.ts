@@ -1,125 +1,89 @@
-// Tables for people and JSON for programs.
+// A run of the MQTT benchmark, as JSON for programs and as a table for the terminal.
 import { aligned } from './columns.ts'
-import { machine } from './machine.ts'
-import type { Measured } from './mqtt-load-generator.ts'
+import type { Machine } from './machine.ts'
+import type { Contender } from './mqtt-contender.ts'
+import { type Row, ratioOf, rowOf, type ServerRounds, type Verdict, verdictsOf } from './mqtt-figures.ts'
+import { TLS } from './mqtt-load-generator.ts'
 import type { Scenario } from './mqtt-scenarios.ts'
-import type { Contender } from './mqtt-servers.ts'
-import { type Spread, spreadOf } from './statistics.ts'
+import type { Spread } from './statistics.ts'
 
 export interface Result {
   readonly scenario: Scenario
-  readonly servers: readonly { readonly contender: Contender; readonly rounds: readonly Measured[] }[]
+  readonly servers: readonly ServerRounds[]
+  /** How long it took, all rounds and starts included. */
+  readonly tookSeconds: number
 }
 
 export interface Run {
   readonly contenders: readonly Contender[]
   /** What is not installed here. */
   readonly missing: readonly string[]
-  /** Seconds of each round. */
-  readonly time: { readonly warm: number; readonly seconds: number }
   readonly results: readonly Result[]
+  /** As it began. */
+  readonly machine: Machine
+  /** Load averages at the end. */
+  readonly loadAfter: readonly string[]
+  /** ISO 8601. */
+  readonly startedAt: string
+  readonly tookSeconds: number
+  /** What `git describe` calls the source; null outside a repository. */
+  readonly commit: string | null
+  /** Of the load and of Mosquitto; null where TLS could not be built. */
+  readonly openssl: string | null
 }
 
-interface Row {
-  readonly server: Contender['key']
-  readonly about: string
-  readonly rounds: number
-  /** Microseconds of CPU time of the broker for each message or connect. */
-  readonly cpu: Spread
-  readonly perSecond: Spread
-  /** Milliseconds. */
-  readonly p50: Spread
-  readonly p99: Spread
-  /** Resident at the end. */
-  readonly mebibytes: number
-  /** Cores that the load generator was busy on. */
-  readonly loadCores: number
-  readonly lost: number
-  readonly bytesPerConnection: Spread | null
-}
-
-/** A goal beside what was measured. */
-interface Verdict {
-  readonly of: string
-  readonly goal: number
-  readonly measured: number
-  readonly isMet: boolean
-}
-
-const MEBIBYTE = 1 << 20
-
-function rowOf({ contender, rounds }: Result['servers'][number]): Row {
-  const spread = (pick: (measured: Measured) => number) => spreadOf(rounds.map(pick))
-  const idle = rounds.map(({ bytesPerConnection }) => bytesPerConnection).filter(bytes => bytes !== null)
-  return {
-    server: contender.key,
-    about: contender.about,
-    rounds: rounds.length,
-    cpu: spread(({ cpuSeconds, count }) => (cpuSeconds * 1e6) / count),
-    perSecond: spread(({ count, seconds }) => count / seconds),
-    p50: spread(({ p50 }) => p50),
-    p99: spread(({ p99 }) => p99),
-    mebibytes: spread(({ bytes }) => bytes / MEBIBYTE).median,
-    loadCores: spread(({ loadCpuSeconds, seconds }) => loadCpuSeconds / seconds).median,
-    lost: rounds.reduce((sum, { lost }) => sum + lost, 0),
-    bytesPerConnection: idle.length > 0 ? spreadOf(idle) : null,
-  }
-}
-
-/** Mosquitto's CPU time to Latchkey's, by medians; null when one of them was not measured. */
-function ratioOf(rows: readonly Row[]): number | null {
-  const own = rows.find(({ server }) => server === 'latchkey')
-  const peer = rows.find(({ server }) => server === 'mosquitto')
-  return own && peer ? peer.cpu.median / own.cpu.median : null
-}
-
-function verdictsOf({ goal }: Scenario, rows: readonly Row[]): Verdict[] {
-  const own = rows.find(({ server }) => server === 'latchkey')
-  const verdicts: Verdict[] = []
-  const judge = (of: string, wanted: number | undefined, measured: number | null | undefined, more: boolean) => {
-    if (wanted === undefined || measured === undefined || measured === null) return
-    verdicts.push({ of, goal: wanted, measured, isMet: more ? measured >= wanted : measured <= wanted })
-  }
-  judge('ratio', goal.ratio, ratioOf(rows), true)
-  judge('messages/s', goal.perSecond, own?.perSecond.median, true)
-  judge('us CPU', goal.cpu, own?.cpu.median, false)
-  judge('p99 ms', goal.p99, own?.p99.median, false)
-  judge('bytes', goal.bytes, own?.bytesPerConnection?.median, false)
-  return verdicts
-}
-
-export function json({ contenders, missing, time, results }: Run): string {
+export function json({ contenders, missing, results, ...head }: Run): string {
   const servers = contenders.map(({ key, about, configuration }) => ({ key, about, configuration }))
-  const scenarios = results.map(({ scenario, servers }) => {
-    const { name, about, unit } = scenario
+  const scenarios = results.map(({ scenario, servers, tookSeconds }) => {
+    const { name, about, unit, channel, time, load } = scenario
     const rows = servers.map(rowOf)
-    const goals = verdictsOf(scenario, rows)
+    const told = { name, about, unit, channel, time, load, tookSeconds, goals: verdictsOf(scenario, rows) }
     // Of idle connections only their memory was measured.
-    if (unit !== 'connection') return { name, about, unit, rows, ratio: ratioOf(rows), goals }
-    const idle = rows.map(({ server, rounds, bytesPerConnection, mebibytes }) => {
-      return { server, rounds, bytesPerConnection, mebibytes }
-    })
-    return { name, about, unit, rows: idle, goals }
+    if (unit === 'connection') {
+      const idle = rows.map(({ server, rounds, bytesPerConnection, mebibytes }) => {
+        return { server, rounds, bytesPerConnection, mebibytes }
+      })
+      return { ...told, rows: idle }
+    }
+    return { ...told, rows, ratio: ratioOf(rows), relayRatio: ratioOf(rows, 'relay') }
   })
-  return `${JSON.stringify({ bench: 'mqtt', machine: machine(), time, servers, missing, scenarios })}\n`
+  return `${JSON.stringify({ bench: 'mqtt', ...head, tls: TLS, missing, servers, scenarios })}\n`
 }
 
-export function table({ contenders, missing, time, results }: Run): string {
-  const { cores, cpu, linux, node, load } = machine()
-  const lines = [`${cores} cores (${cpu}), Linux ${linux}, Node ${node}, load ${load.join(' ')}`]
-  for (const absent of missing) lines.push(`not measured: ${absent}`)
-  lines.push(
-    `${time.seconds} s a round after ${time.warm} s to warm up; 64 byte payloads; medians, in brackets extremes`,
-  )
-  for (const { scenario, servers } of results) {
+/** What the run was made on, in sentences. */
+export function headLines({ machine, loadAfter, startedAt, tookSeconds, commit, openssl, missing }: Run): string[] {
+  const { cores, cpu, memory, linux, node, load } = machine
+  return [
+    `${startedAt.slice(0, 16).replace('T', ' ')} UTC, commit ${commit ?? 'unknown'}, ${(tookSeconds / 60).toFixed(1)} minutes`,
+    `${cores} cores (${cpu}), ${memory} of memory, Linux ${linux}`,
+    `Node ${node} with OpenSSL ${process.versions.openssl}; load and Mosquitto with ${openssl ?? 'no TLS'}`,
+    `load average before ${load.join(' ')}, after ${loadAfter.join(' ')}`,
+    `TLS: ${TLS}`,
+    ...missing.map(absent => `not measured: ${absent}`),
+  ]
+}
+
+export function table(run: Run): string {
+  const lines = [...headLines(run), '64 byte payloads unless said otherwise; medians, in brackets extremes']
+  for (const { scenario, servers } of run.results) {
+    const { name, about, time } = scenario
     const rows = servers.map(rowOf)
-    lines.push('', `${scenario.name}: ${scenario.about}; rounds: ${rows[0]?.rounds ?? 0}`, '')
-    lines.push(...(scenario.unit === 'connection' ? memoryLines(rows) : costLines(scenario, rows)))
-    lines.push(...goalLines(scenario, rows))
+    const rounds = `rounds: ${rows[0]?.rounds ?? 0} of ${time.seconds} s after ${time.warm} s`
+    lines.push(
+      '',
+      `${name}: ${about}; ${scenario.unit === 'connection' ? `rounds: ${rows[0]?.rounds ?? 0}` : rounds}`,
+      '',
+    )
+    lines.push(...linesOf(scenario, rows), ...goalLines(scenario, rows))
   }
-  for (const { about, configuration } of contenders)
+  for (const { about, configuration } of run.contenders)
     lines.push('', `${about} was started with`, '', configuration.trim())
   return `${lines.join('\n')}\n`
+}
+
+function linesOf(scenario: Scenario, rows: readonly Row[]): string[] {
+  if (scenario.unit === 'connection') return memoryLines(rows)
+  return rows.some(({ frozen }) => frozen !== null) ? frozenLines(rows) : costLines(scenario, rows)
 }
 
 function costLines({ unit }: Scenario, rows: readonly Row[]): string[] {
@@ -152,16 +116,35 @@ function memoryLines(rows: readonly Row[]): string[] {
   ])
 }
 
+function frozenLines(rows: readonly Row[]): string[] {
+  return aligned([
+    ['', 'before/s', 'then/s', 'share', '', 'silence ms', 'before', 'peak MiB', '', 'us CPU', 'ended'],
+    ...rows.flatMap(({ about, perSecond, cpu, frozen, rounds }) => {
+      if (frozen === null) return []
+      const { calmPerSecond, share, silence, calmSilence, peakMebibytes, closed } = frozen
+      const throughput = [calmPerSecond.median.toFixed(0), perSecond.median.toFixed(0)]
+      const silences = [silence.median.toFixed(1), calmSilence.median.toFixed(1)]
+      const peak = [peakMebibytes.median.toFixed(0), extremes(peakMebibytes, 0)]
+      const shares = [share.median.toFixed(2), extremes(share, 2)]
+      return [[about, ...throughput, ...shares, ...silences, ...peak, cpu.median.toFixed(2), `${closed} of ${rounds}`]]
+    }),
+  ])
+}
+
 function goalLines(scenario: Scenario, rows: readonly Row[]): string[] {
   const verdicts = verdictsOf(scenario, rows)
-  const lines = verdicts.map(({ of, goal, measured, isMet }) => {
-    return `${of}: ${measured.toFixed(2)}, goal ${goal}: ${isMet ? 'met' : 'MISSED'}`
-  })
+  const lines = verdicts.map(told)
   const ratio = ratioOf(rows)
-  const isTold = scenario.unit === 'connection' || verdicts.some(({ of }) => of === 'ratio')
+  const floor = ratioOf(rows, 'relay')
+  const hasRatio = scenario.unit !== 'connection'
+  const isTold = !hasRatio || verdicts.some(({ of }) => of === 'ratio')
   if (ratio !== null && !isTold) lines.push(`ratio: ${ratio.toFixed(2)}, no goal`)
+  if (floor !== null && hasRatio) lines.push(`the relay would have a ratio of ${floor.toFixed(2)}`)
   return lines
 }
 
-const extremes = ({ minimum, maximum }: Spread, digits: number) =>
+export const told = ({ of, goal, measured, isMet }: Verdict): string =>
+  `${of}: ${measured.toFixed(2)}, goal ${goal}: ${isMet ? 'met' : 'MISSED'}`
+
+export const extremes = ({ minimum, maximum }: Spread, digits: number): string =>
   `(${minimum.toFixed(digits)} - ${maximum.toFixed(digits)})`

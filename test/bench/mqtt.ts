@@ -1,33 +1,49 @@
 // `npm run bench -- mqtt`: what a delivered message, a connect and an idle connection cost Latchkey and Mosquitto, side by side
 // in one run. For each scenario each broker is started once; in each round both take their turn, in random order, while the
 // other one is idle. The load comes from a C program that is built here.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs, promisify } from 'node:util'
+import { machine } from './machine.ts'
+import type { Broker, Contender } from './mqtt-contender.ts'
+import { type Clients, LatchkeyContender } from './mqtt-latchkey.ts'
 import { type Measured, MqttLoad } from './mqtt-load-generator.ts'
+import { markdown } from './mqtt-markdown.ts'
+import { MosquittoContender } from './mqtt-mosquitto.ts'
+import { RelayContender } from './mqtt-relay-contender.ts'
 import { json, type Result, type Run, table } from './mqtt-report.ts'
 import { SCENARIOS, type Scenario } from './mqtt-scenarios.ts'
-import { type Broker, type Contender, LatchkeyContender, MosquittoContender } from './mqtt-servers.ts'
 import { shuffled } from './statistics.ts'
 
-/** Seconds of each round. */
-const TIME = { warm: 0.7, seconds: 1.5 }
+/** Rounds of the relay: it is no peer, only a floor. */
+const RELAY_ROUNDS = 2
 
 const HELP = `Usage: npm run bench -- mqtt [options]
   --json             one line of JSON on stdout instead of tables
-  --rounds N         rounds of each scenario (default 5; some take fewer)
+  --markdown         a page as under docs/benchmarks instead
+  --rounds N         rounds of each scenario (default 3; some take fewer)
   --only NAME,...    scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')} (default all)
-  --servers KEY,...  latchkey, mosquitto (default all that are here)
+  --servers KEY,...  latchkey, mosquitto, relay (default all that are here)
 `
+
+interface Scene {
+  readonly load: MqttLoad
+  readonly clients: Clients
+  readonly all: readonly Contender[]
+  readonly missing: readonly string[]
+}
 
 export async function mqtt(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
       json: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
-      rounds: { type: 'string', default: '5' },
+      rounds: { type: 'string', default: '3' },
       only: { type: 'string' },
       servers: { type: 'string' },
     },
@@ -38,15 +54,28 @@ export async function mqtt(args: readonly string[]): Promise<void> {
   }
   const rounds = Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds is a whole number from 1')
-  const scenarios = chosen(SCENARIOS, ({ name }) => name, values.only)
+  const wanted = chosen(SCENARIOS, ({ name }) => name, values.only)
+  const [startedAt, before, began] = [new Date().toISOString(), machine(), performance.now()]
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   try {
-    const { load, all, missing } = await prepare(folder)
-    const contenders = chosen(all, ({ key }) => key, values.servers)
+    const scene = await prepare(folder, wanted)
+    const contenders = chosen(scene.all, ({ key }) => key, values.servers)
     const results: Result[] = []
-    for (const scenario of scenarios) results.push(await run(scenario, contenders, load, rounds))
-    const whole: Run = { contenders, missing, time: TIME, results }
-    process.stdout.write(values.json ? json(whole) : table(whole))
+    for (const scenario of wanted.filter(({ channel }) => channel === 'tcp' || scene.load.openssl !== null)) {
+      results.push(await run(scenario, contenders, scene, rounds))
+    }
+    const whole: Run = {
+      contenders,
+      results,
+      missing: scene.missing,
+      machine: before,
+      loadAfter: machine().load,
+      startedAt,
+      tookSeconds: (performance.now() - began) / 1000,
+      commit: await commit(),
+      openssl: scene.load.openssl,
+    }
+    process.stdout.write(values.json ? json(whole) : values.markdown ? markdown(whole) : table(whole))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -60,29 +89,35 @@ function chosen<T>(all: readonly T[], nameOf: (one: T) => string, names: string 
   return all.filter(one => wanted.includes(nameOf(one)))
 }
 
-async function prepare(folder: string): Promise<{ load: MqttLoad; all: readonly Contender[]; missing: string[] }> {
-  const clients = join(folder, 'clients')
-  const load = await MqttLoad.build(folder, clients)
+async function prepare(folder: string, scenarios: readonly Scenario[]): Promise<Scene> {
+  const missing: string[] = []
+  const miss = (absent: string) => {
+    progress(`going on without ${absent}`)
+    missing.push(absent)
+  }
+  const load = await MqttLoad.build(folder)
+  if (load.openssl === null && scenarios.some(({ channel }) => channel !== 'tcp'))
+    miss('everything over TLS: no openssl/ssl.h (Debian: apt install libssl-dev)')
   progress('registering devices')
   const latchkey = new LatchkeyContender(folder)
-  const devices = await latchkey.devices()
-  await writeFile(clients, devices.map(({ id, secret }) => `${id} ${secret}\n`).join(''), { mode: 0o600 })
-  const mosquitto = await MosquittoContender.find(folder, devices)
-  if (mosquitto !== null) return { load, all: [latchkey, mosquitto], missing: [] }
-  const absent = 'Mosquitto: no `mosquitto` and `mosquitto_passwd` on the PATH (Debian: apt install mosquitto)'
-  progress(`going on without ${absent}`)
-  return { load, all: [latchkey], missing: [absent] }
+  const { clients, server } = await latchkey.enrol(scenarios.some(({ channel }) => channel === 'mutual-tls'))
+  const mosquitto = await MosquittoContender.find(folder, clients.devices, server)
+  if (mosquitto === null)
+    miss('Mosquitto: no `mosquitto` and `mosquitto_passwd` on the PATH (Debian: apt install mosquitto)')
+  const all = [latchkey, ...(mosquitto === null ? [] : [mosquitto]), new RelayContender(server)]
+  return { load, clients, all, missing }
 }
 
 async function run(
   scenario: Scenario,
   contenders: readonly Contender[],
-  load: MqttLoad,
+  { load, clients }: Scene,
   wanted: number,
 ): Promise<Result> {
+  const began = performance.now()
   const rounds = Math.min(wanted, scenario.rounds)
-  const isIdle = scenario.unit === 'connection'
-  const measured = new Map<Contender, Measured[]>(contenders.map(contender => [contender, []]))
+  const able = contenders.filter(({ key }) => key !== 'relay' || scenario.relayed)
+  const measured = new Map<Contender, Measured[]>(able.map(contender => [contender, []]))
   const brokers = new Map<Contender, Broker>()
   const stop = async (contender: Contender) => {
     await brokers.get(contender)?.stop()
@@ -91,18 +126,19 @@ async function run(
   try {
     for (let round = 1; round <= rounds; round++) {
       progress(`${scenario.name}: round ${round} of ${rounds}`)
-      for (const contender of shuffled(contenders)) {
-        const broker = brokers.get(contender) ?? (await contender.start(isIdle))
+      for (const contender of shuffled(able)) {
+        if (contender.key === 'relay' && round > RELAY_ROUNDS) continue
+        const broker = brokers.get(contender) ?? (await contender.start(scenario.unit === 'connection'))
         brokers.set(contender, broker)
-        measured.get(contender)?.push(await measure(contender, () => load.measure(broker, scenario.load, TIME)))
-        // Memory that was given back is not asked for again: connections are counted in a fresh process.
-        if (isIdle) await stop(contender)
+        measured.get(contender)?.push(await measure(contender, () => load.measure(broker, scenario, clients)))
+        if (scenario.fresh) await stop(contender)
       }
     }
   } finally {
-    for (const contender of contenders) await stop(contender)
+    for (const contender of able) await stop(contender)
   }
-  return { scenario, servers: [...measured].map(([contender, rounds]) => ({ contender, rounds })) }
+  const servers = [...measured].map(([contender, rounds]) => ({ contender, rounds }))
+  return { scenario, servers, tookSeconds: (performance.now() - began) / 1000 }
 }
 
 async function measure(contender: Contender, work: () => Promise<Measured>): Promise<Measured> {
@@ -110,6 +146,16 @@ async function measure(contender: Contender, work: () => Promise<Measured>): Pro
     return await work()
   } catch (error) {
     throw new Error(`${contender.about}: ${error instanceof Error ? error.message : error}`, { cause: error })
+  }
+}
+
+async function commit(): Promise<string | null> {
+  try {
+    const cwd = dirname(fileURLToPath(import.meta.url))
+    const { stdout } = await promisify(execFile)('git', ['describe', '--always', '--dirty'], { cwd })
+    return stdout.trim()
+  } catch {
+    return null
   }
 }
 
