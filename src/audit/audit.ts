@@ -1,6 +1,7 @@
 import type { Clock } from '../model/clock.ts'
 import type { DenialSink } from '../model/denial-sink.ts'
 import type { Meter } from '../model/meter.ts'
+import { Paced } from '../model/paced.ts'
 import type { Operation, Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
 import { DecisionLog } from './decision-log.ts'
@@ -60,6 +61,8 @@ export interface AuditQuery {
 /** Key, hashes, numbers and names around an event. */
 const RECORD_OVERHEAD = 250
 const MINUTE = 60_000
+/** Milliseconds between two writes of what nobody waits for: in a storm of connections many events share one. */
+const GATHER = 5
 
 /** The hash-chained trail. One instance per store: it alone knows the head. */
 export class Audit {
@@ -79,7 +82,7 @@ export class Audit {
   #head: Head
   #queue: AuditEvent[] = []
   #undurable = 0
-  #drainScheduled = false
+  readonly #drainSoon = new Paced(() => this.#drain(), GATHER)
   #minuteTimer: NodeJS.Timeout | null = null
   #closed = false
 
@@ -133,7 +136,10 @@ export class Audit {
     return durable.then(ignoreRevision)
   }
 
-  /** Queued and written within this turn of the event loop; nobody waits for it. What strangers cause is sampled. */
+  /**
+   * Queued and written at the end of this turn of the event loop, in a storm a few milliseconds later; nobody waits for
+   * it. What strangers cause is sampled.
+   */
   record(event: AuditEvent): void {
     this.#roll()
     if (this.#queue.length + this.#undurable >= this.#limits.maximumQueued) {
@@ -151,12 +157,7 @@ export class Audit {
 
   #enqueue(event: AuditEvent): void {
     this.#queue.push(event)
-    if (this.#drainScheduled) return
-    this.#drainScheduled = true
-    setImmediate(() => {
-      this.#drainScheduled = false
-      this.#drain()
-    })
+    this.#drainSoon.ask()
   }
 
   #drain(): void {

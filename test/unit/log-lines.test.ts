@@ -1,6 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { LogLines } from '../../src/log-lines.ts'
+
+const nextTurn = () => new Promise(resolve => setImmediate(resolve))
 
 function gathered(): { written: string[]; lines: LogLines } {
   const written: string[] = []
@@ -13,9 +14,26 @@ test('the lines of one turn are one write, in their order', async () => {
   lines.write('b\n')
   expect(written).toEqual([])
   await nextTurn()
-  lines.write('c\n')
-  await nextTurn()
-  expect(written).toEqual(['a\nb\n', 'c\n'])
+  expect(written).toEqual(['a\nb\n'])
+})
+
+test('those of the next turns are another', async () => {
+  vi.useFakeTimers({ toFake: ['setImmediate', 'setTimeout'] })
+  const { written, lines } = gathered()
+  lines.write('a\n')
+  vi.advanceTimersByTime(0)
+  for (const line of ['b\n', 'c\n']) {
+    lines.write(line)
+    vi.advanceTimersByTime(2)
+  }
+  expect(written).toEqual(['a\n'])
+  vi.advanceTimersByTime(1)
+  expect(written).toEqual(['a\n', 'b\nc\n'])
+  vi.advanceTimersByTime(5)
+  lines.write('d\n')
+  vi.advanceTimersByTime(0)
+  expect(written).toEqual(['a\n', 'b\nc\n', 'd\n'])
+  vi.useRealTimers()
 })
 
 test('a turn that says much does not wait for its end', () => {

@@ -186,6 +186,7 @@ describe('decisions', () => {
       ['t1', 'publish', null, false, 1],
       ['t1', 'publish', null, false, 3],
     ])
+    vi.advanceTimersByTime(10) // the rest between two writes is over
     expect(vi.getTimerCount()).toBe(0)
     await audit.close()
   })
