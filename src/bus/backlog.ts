@@ -17,6 +17,7 @@ export class Backlog {
     this.#running = true
     try {
       while (this.#steps[0]?.()) this.#steps.shift()
+      if (this.#steps.length === 0) this.#steps = [] // an emptied array keeps its room
     } finally {
       this.#running = false
     }

@@ -73,7 +73,7 @@ export class Queue {
   readonly #store: QueueStore
   readonly #limits: QueueLimits
   /** Have their place and may not leave yet. */
-  readonly #reserved = new Set<QueueEntry>()
+  #reserved: Set<QueueEntry> | null = null
   #waiting: (QueueEntry | undefined)[] = []
   #head = 0
   #sequence = 0
@@ -137,6 +137,7 @@ export class Queue {
     const { qos, retain, identifiers } = delivery
     const sequence = this.nextSequence()
     const entry = new QueueEntry({ qos, retain, identifiers, sequence, message, durable, epoch })
+    this.#reserved ??= new Set()
     this.#reserved.add(entry)
     this.#count++
     this.#bytes += entry.size
@@ -144,7 +145,7 @@ export class Queue {
   }
 
   add(entry: QueueEntry): void {
-    this.#reserved.delete(entry)
+    this.#reserved?.delete(entry)
     this.#waiting.push(entry)
   }
 
@@ -263,7 +264,7 @@ export class Queue {
     entry.finished = true
     entry.message = null
     if (entry.isAway) this.#noLongerAway(entry)
-    this.#reserved.delete(entry)
+    this.#reserved?.delete(entry)
     this.#count--
     this.#bytes -= entry.size
     if (this.#fullSince !== null && this.#isHalfEmpty) this.#fullSince = null
@@ -274,13 +275,13 @@ export class Queue {
   /** The session has ended: nothing leaves or is written any more. Returns the sequence numbers that lie in the store. */
   abandon(): number[] {
     const stored: number[] = []
-    for (const entry of [...this.#reserved, ...this.#waiting.slice(this.#head)]) {
+    for (const entry of [...(this.#reserved ?? []), ...this.#waiting.slice(this.#head)]) {
       if (entry === undefined) continue
       if (entry.stored) stored.push(entry.sequence)
       entry.finished = true
       entry.onFinished?.()
     }
-    this.#reserved.clear()
+    this.#reserved = null
     this.#waiting = []
     this.#head = this.#count = this.#bytes = this.#bytesAway = 0
     return stored

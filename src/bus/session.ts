@@ -39,8 +39,6 @@ export class Session {
   queueOverflow: QueueOverflow | null = null
   /** By name. */
   readonly subscriptions = new Map<string, Subscription>()
-  /** Identifiers of QoS 2 messages that came in and are not released yet. */
-  readonly received = new Set<number>()
   /** null while offline. */
   receiver: Receiver | null = null
   link: Link | null = null
@@ -61,7 +59,9 @@ export class Session {
   #principal: Principal
   #rights: Rights
   readonly #judging: Judging
-  readonly #receives = new Map<string, ReceiveDecisions>()
+  // Made when first needed: of the many sessions most are idle.
+  #received: Set<number> | null = null
+  #receives: Map<string, ReceiveDecisions> | null = null
 
   constructor(
     id: string,
@@ -77,6 +77,12 @@ export class Session {
     this.#judging = judging
     this.#rights = judging.access.rights(principal)
     this.queue = new Queue(store, limits)
+  }
+
+  /** Identifiers of QoS 2 messages that came in and are not released yet. */
+  get received(): Set<number> {
+    this.#received ??= new Set()
+    return this.#received
   }
 
   get principal(): Principal {
@@ -102,12 +108,13 @@ export class Session {
   holdBy(principal: Principal): void {
     this.#principal = principal
     this.#rights = this.#judging.access.rights(principal)
-    this.#receives.clear()
+    this.#receives = null
     this.queue.forgetPermits()
   }
 
   /** What the owner may have of a topic now. */
   receives(topic: string): ReceiveDecisions {
+    this.#receives ??= new Map()
     let known = this.#receives.get(topic)
     if (known === undefined) {
       if (this.#receives.size >= KEPT_TOPICS) this.#receives.clear()

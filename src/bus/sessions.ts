@@ -10,17 +10,16 @@ import type { Journal } from './journal.ts'
 import type { Judging } from './judging.ts'
 import { PREFIX, queueKey, receivedKey, splitKey, subscriptionKey, willKey } from './keys.ts'
 import type { QueueLimits, QueueOverflow } from './queue.ts'
+import { QueueRecords } from './queue-records.ts'
 import type { Router } from './router.ts'
 import { type Link, NEVER, Session, type SessionLimits, type Will } from './session.ts'
 import { SessionOwners, type SessionOwnersLimits } from './session-owners.ts'
 import {
   deleteSession,
-  putRelease,
   putSession,
   putSubscription,
   putWill,
   readEntry,
-  readQueued,
   readSession,
   readSubscription,
   readWill,
@@ -245,23 +244,9 @@ export class Sessions {
   }
 
   #create(id: string, principal: Principal, { publishesAs, queueLimits, queueOverflow }: SpecialSession = {}): Session {
-    const { store, journal, judging, limits, meter } = this.#parts
-    const session = new Session(
-      id,
-      principal,
-      judging,
-      {
-        remove: sequence => journal.note([{ del: queueKey(id, sequence) }]),
-        release: sequence => journal.write([putRelease(id, sequence)]),
-        read: sequence => {
-          const message = readQueued(store.get(queueKey(id, sequence)))
-          if (message === null) meter.count('latchkey_messages_dropped_total', { reason: 'unreadable' })
-          return message
-        },
-      },
-      queueLimits ?? limits,
-      publishesAs,
-    )
+    const { judging, limits } = this.#parts
+    const records = new QueueRecords(id, this.#parts)
+    const session = new Session(id, principal, judging, records, queueLimits ?? limits, publishesAs)
     session.queueOverflow = queueOverflow ?? null
     this.#byId.set(id, session)
     return session

@@ -31,16 +31,36 @@ export interface Visit {
   left(): void
 }
 
-interface Visitor {
-  readonly network: string
-  readonly since: number
-  readonly drop: () => void
-}
-
+/** Who is inside, by address. */
 interface Network {
+  readonly name: string
   open: number
   /** In order of arrival. */
   readonly waiting: Set<Visitor>
+}
+
+class Visitor implements Visit {
+  readonly network: Network
+  readonly since: number
+  readonly drop: () => void
+  readonly #admission: Admission
+  #inside = true
+
+  constructor(network: Network, since: number, drop: () => void, admission: Admission) {
+    this.network = network
+    this.since = since
+    this.drop = drop
+    this.#admission = admission
+  }
+
+  admitted(): void {
+    this.#admission.stopWaiting(this)
+  }
+
+  left(): void {
+    if (this.#inside) this.#admission.leave(this)
+    this.#inside = false
+  }
 }
 
 /**
@@ -75,28 +95,31 @@ export class Admission {
   /** `drop` closes this connection, should it have to give way. Returns null when there is no room: close it at once. */
   enter(address: string, drop: () => void): Visit | null {
     const name = peerNetwork(address)
-    const network = this.#networks.get(name) ?? { open: 0, waiting: new Set<Visitor>() }
+    const network = this.#networks.get(name) ?? { name, open: 0, waiting: new Set<Visitor>() }
     if (!this.#hasRoom(network)) {
       this.#meter.count('latchkey_mqtt_connections_refused_total', { reason: 'limit' })
       return null
     }
-    const visitor: Visitor = { network: name, since: this.#clock.now(), drop }
+    const visitor = new Visitor(network, this.#clock.now(), drop, this)
     this.#networks.set(name, network)
     network.open++
     this.#open++
     network.waiting.add(visitor)
     this.#waiting.add(visitor)
-    let inside = true
-    return {
-      admitted: () => this.#stopWaiting(visitor),
-      left: () => {
-        if (!inside) return
-        inside = false
-        this.#stopWaiting(visitor)
-        this.#open--
-        if (--network.open === 0) this.#networks.delete(name)
-      },
-    }
+    return visitor
+  }
+
+  /** For visitors alone. */
+  leave(visitor: Visitor): void {
+    this.stopWaiting(visitor)
+    this.#open--
+    if (--visitor.network.open === 0) this.#networks.delete(visitor.network.name)
+  }
+
+  /** For visitors alone. */
+  stopWaiting(visitor: Visitor): void {
+    this.#waiting.delete(visitor)
+    visitor.network.waiting.delete(visitor)
   }
 
   #hasRoom(network: Network): boolean {
@@ -111,14 +134,9 @@ export class Admission {
   #makeRoom(waiting: ReadonlySet<Visitor>): boolean {
     const [oldest] = waiting
     if (oldest === undefined || this.#clock.now() - oldest.since < this.#limits.waitingGrace) return false
-    this.#stopWaiting(oldest)
+    this.stopWaiting(oldest)
     this.#meter.count('latchkey_mqtt_connections_refused_total', { reason: 'gave-way' })
     oldest.drop()
     return true
-  }
-
-  #stopWaiting(visitor: Visitor): void {
-    this.#waiting.delete(visitor)
-    this.#networks.get(visitor.network)?.waiting.delete(visitor)
   }
 }

@@ -79,8 +79,9 @@ export class Delivery implements Receiver, Requester {
   readonly #parts: DeliveryParts
   readonly #terms: DeliveryTerms
   /** By packet identifier; null where nothing has to be repeated (see `takePacketId`). */
-  readonly #inflight = new Map<number, QueueEntry | null>()
-  readonly #aliases = new Map<string, number>()
+  #inflightOrNone: Map<number, QueueEntry | null> | null = null
+  /** null for a client that takes none. */
+  readonly #aliases: Map<string, number> | null
 
   constructor(parts: DeliveryParts, terms: DeliveryTerms) {
     this.#parts = parts
@@ -89,6 +90,13 @@ export class Delivery implements Receiver, Requester {
     this.version = terms.version
     const plain = terms.topicAliasMaximum === 0 && terms.maximumPacketSize === Number.POSITIVE_INFINITY
     this.lane = plain ? laneOf(terms.version) : null
+    this.#aliases = terms.topicAliasMaximum > 0 ? new Map() : null
+  }
+
+  /** Made when first needed: an idle connection has none. */
+  get #inflight(): Map<number, QueueEntry | null> {
+    this.#inflightOrNone ??= new Map()
+    return this.#inflightOrNone
   }
 
   get congested(): boolean {
@@ -111,8 +119,8 @@ export class Delivery implements Receiver, Requester {
 
   /** The connection is gone: what is not finished goes back to the session. */
   detach(): void {
-    const entries = [...this.#inflight.values()].filter(entry => entry !== null)
-    this.#inflight.clear()
+    const entries = [...(this.#inflightOrNone?.values() ?? [])].filter(entry => entry !== null)
+    this.#inflightOrNone = null
     this.#parts.session.queue.putBack(entries)
   }
 
@@ -163,7 +171,7 @@ export class Delivery implements Receiver, Requester {
   /** Sends what waits, as far as the client's window and the socket allow. */
   pump(): void {
     const { queue, backlog } = this.#parts.session
-    while (this.#inflight.size < this.#terms.receiveMaximum && !this.congested) {
+    while (!queue.isEmpty && this.#inflight.size < this.#terms.receiveMaximum && !this.congested) {
       const entry = queue.peek()
       if (entry === undefined) break
       const packetId = packetIdOf(entry.sequence)
@@ -221,8 +229,9 @@ export class Delivery implements Receiver, Requester {
     const { version, maximumPacketSize, topicAliasMaximum } = this.#terms
     const { topic, payload } = message
     if (version !== 5) return encodePublish({ ...how, version, topic, payload, properties: EMPTY })
-    const known = this.#aliases.get(topic) ?? 0
-    const fresh = known === 0 && this.#aliases.size < topicAliasMaximum ? this.#aliases.size + 1 : 0
+    const known = this.#aliases?.get(topic) ?? 0
+    const count = this.#aliases?.size ?? 0
+    const fresh = known === 0 && count < topicAliasMaximum ? count + 1 : 0
     const expiry = message.secondsLeft(this.#parts.clock.now())
     const encode = (name: string, alias: number) => {
       const properties = encodeProperties(forwarded(message), { expiry, identifiers: how.identifiers, alias })
@@ -230,7 +239,7 @@ export class Delivery implements Receiver, Requester {
     }
     const frame = encode(known ? '' : topic, known || fresh) // (MQTT 5, 3.3.2.3.4)
     if (frame.length <= maximumPacketSize) {
-      if (fresh) this.#aliases.set(topic, fresh)
+      if (fresh) this.#aliases?.set(topic, fresh)
       return frame
     }
     const plain = known || fresh ? encode(topic, 0) : frame // an alias takes three bytes

@@ -61,7 +61,7 @@ export class Gate implements Peer, EngineSide, Opener {
   readonly #context: GateContext
   readonly #connection: Connection
   readonly #engine: EngineSession
-  readonly #onGone: () => void
+  readonly #onGone: (gate: Gate) => void
   #connect: ConnectPacket | null = null
   #opening: Opening | null = null
   #conversation: EnhancedAuthentication | null = null
@@ -74,7 +74,7 @@ export class Gate implements Peer, EngineSide, Opener {
   #keepWill = true
   #ended = false
 
-  constructor(peer: PeerSocket, context: GateContext, onGone: () => void) {
+  constructor(peer: PeerSocket, context: GateContext, onGone: (gate: Gate) => void) {
     const { limits, clock, turn, random } = context
     this.id = random.bytes(9).toString('base64url')
     this.since = clock.now()
@@ -260,7 +260,7 @@ export class Gate implements Peer, EngineSide, Opener {
     this.#opening?.leave(this.#keepWill)
     if (this.#traffic !== null) this.#record('session-end', failure)
     if (failure !== null) this.#context.meter.count('latchkey_mqtt_ended_total', { failure })
-    this.#onGone()
+    this.#onGone(this)
   }
 
   #record(type: SessionEvent['type'], failure: FailureCode | null): void {

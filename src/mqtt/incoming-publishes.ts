@@ -30,11 +30,11 @@ export interface IncomingParts {
 
 export class IncomingPublishes {
   readonly #parts: IncomingParts
-  readonly #aliases = new Map<number, string>()
+  #aliases: Map<number, string> | null = null
   /** Packet identifiers of this connection's unfinished QoS 1 and 2 exchanges: the window begins anew (MQTT 5, 4.9). */
-  readonly #unfinished = new Set<number>()
+  #unfinished: Set<number> | null = null
   /** The acceptance before, by QoS, while it is not settled: acknowledgements keep the order of arrival. */
-  readonly #before: { 1: Promise<Accepted> | null; 2: Promise<Accepted> | null } = { 1: null, 2: null }
+  #before: { 1: Promise<Accepted> | null; 2: Promise<Accepted> | null } | null = null
   #inEngine = 0
 
   constructor(parts: IncomingParts) {
@@ -63,17 +63,18 @@ export class IncomingPublishes {
       { qos, packetId },
       () => this.#inOrder(qos, this.#accept(packet, topic)),
       () => {
-        if (qos === 1) this.#unfinished.delete(packetId)
+        if (qos === 1) this.#unfinished?.delete(packetId)
         if (this.#inEngine-- === limits.outstanding) connection.resume()
       },
     )
   }
 
   pubrel(packetId: number): void {
-    this.#parts.engine.pubrel(packetId, () => this.#unfinished.delete(packetId))
+    this.#parts.engine.pubrel(packetId, () => this.#unfinished?.delete(packetId))
   }
 
   #begin(packetId: number): void {
+    this.#unfinished ??= new Set() // an idle connection has none
     this.#unfinished.add(packetId)
     const { version, limits } = this.#parts
     const most = version === 5 ? limits.receiveMaximum : limits.halfOpenMaximum
@@ -89,10 +90,11 @@ export class IncomingPublishes {
     if (alias === 0 || alias > most)
       throw new Failure('topic-alias-invalid', `The client used the topic alias ${alias}; 1 to ${most} are allowed.`) // [MQTT-3.3.2-8], [MQTT-3.3.2-9]
     if (topic !== '') {
+      this.#aliases ??= new Map()
       this.#aliases.set(alias, topic)
       return topic
     }
-    const known = this.#aliases.get(alias)
+    const known = this.#aliases?.get(alias)
     if (known === undefined) throw violation(`topic alias ${alias} stands for nothing`)
     return known
   }
@@ -104,7 +106,7 @@ export class IncomingPublishes {
     if (qos === 2 && session.received.has(packetId)) return null // a repetition [MQTT-4.3.3-10]
     const accepted = this.#decideAndAccept(packet, topic)
     const refused = (refusal: Accepted) => {
-      if (refusal !== null) this.#unfinished.delete(packetId)
+      if (refusal !== null) this.#unfinished?.delete(packetId)
       return refusal
     }
     return accepted instanceof Promise ? accepted.then(refused) : refused(accepted)
@@ -146,12 +148,14 @@ export class IncomingPublishes {
   }
 
   #inOrder(qos: 1 | 2, accepted: Accepted | Promise<Accepted>): Accepted | Promise<Accepted> {
-    const before = this.#before[qos]
+    const before = this.#before?.[qos] ?? null
     if (before === null && !(accepted instanceof Promise)) return accepted
     const turn = (before ?? Promise.resolve(null)).then(() => accepted)
-    this.#before[qos] = turn
+    this.#before ??= { 1: null, 2: null }
+    const last = this.#before
+    last[qos] = turn
     const over = () => {
-      if (this.#before[qos] === turn) this.#before[qos] = null
+      if (last[qos] === turn) last[qos] = null
     }
     turn.then(over, over)
     return turn

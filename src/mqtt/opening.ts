@@ -37,16 +37,16 @@ class AdmittedSession implements LiveSession {
   readonly clientId: string
   readonly since: number
   readonly #opener: Opener
-  readonly #onAccessChanged: (principal: Principal) => void
+  readonly #opening: Opening
   #principal: Principal
 
-  constructor(opener: Opener, principal: Principal, clientId: string, onAccessChanged: (principal: Principal) => void) {
+  constructor(opener: Opener, principal: Principal, clientId: string, opening: Opening) {
     this.id = opener.id
     this.since = opener.since
     this.clientId = clientId
     this.#opener = opener
     this.#principal = principal
-    this.#onAccessChanged = onAccessChanged
+    this.#opening = opening
   }
 
   get principal(): Principal {
@@ -59,7 +59,7 @@ class AdmittedSession implements LiveSession {
 
   accessChanged(principal: Principal): void {
     this.#principal = principal
-    this.#onAccessChanged(principal)
+    this.#opening.accessChanged(principal, this.clientId)
   }
 }
 
@@ -107,7 +107,7 @@ export class Opening implements Opened {
     this.responseInformation = responseInformationFor(principal, this.#context.responseInformation)
     this.#checkAnswerFits()
     this.#checkWill(principal)
-    const live = new AdmittedSession(this.#opener, principal, clientId, fresh => this.#changed(fresh, clientId))
+    const live = new AdmittedSession(this.#opener, principal, clientId, this)
     this.#context.access.sessions.register(live)
     this.#live = live
     await this.#openSession(live.principal, clientId)
@@ -131,7 +131,7 @@ export class Opening implements Opened {
   }
 
   /** A gateway on the id of a child that has left it goes too. */
-  #changed(principal: Principal, clientId: string): void {
+  accessChanged(principal: Principal, clientId: string): void {
     if (this.#context.door.admitsClientId(principal, clientId)) this.#session?.holdBy(principal)
     else this.#opener.end('client-id-not-yours')
   }

@@ -17,7 +17,8 @@ export class PublishTopics {
   readonly publisher: Publisher
   readonly #router: Router
   readonly #judging: Judging
-  readonly #topics = new Map<string, PublishTopic>()
+  /** null until the first: who only listens has none. */
+  #topics: Map<string, PublishTopic> | null = null
 
   constructor(session: Session, router: Router, judging: Judging) {
     this.session = session
@@ -27,6 +28,7 @@ export class PublishTopics {
   }
 
   get(name: string): PublishTopic {
+    this.#topics ??= new Map()
     let topic = this.#topics.get(name)
     if (topic === undefined) {
       if (this.#topics.size >= REMEMBERED) this.#topics.clear()

@@ -53,6 +53,7 @@ export class MqttServer {
   readonly #admission: Admission
   readonly #context: GateContext
   readonly #gates = new Set<Gate>()
+  readonly #forget = (gate: Gate) => this.#gates.delete(gate)
   readonly #listeners: Listener[] = []
   readonly #sweep: NodeJS.Timeout
 
@@ -107,8 +108,7 @@ export class MqttServer {
 
   /** Takes a connection whose handshakes are over. */
   accept(peer: PeerSocket): void {
-    const gate = new Gate(peer, this.#context, () => this.#gates.delete(gate))
-    this.#gates.add(gate)
+    this.#gates.add(new Gate(peer, this.#context, this.#forget))
   }
 
   /** New handshakes use these certificates; open connections stay. */

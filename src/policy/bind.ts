@@ -18,10 +18,14 @@ export function bind(policy: Policy, subject: Subject, scopes: readonly string[]
   const index = indexFor(policy, policy.rolesOf(subject))
   const bindings = {
     values: index.variables.map(name => variableValue(name, subject)),
-    children: new Set(subject.children.filter(isAttributeValue)),
+    children: subject.children.length === 0 ? CHILDLESS : new Set(subject.children.filter(isAttributeValue)),
   }
   return new BoundRules(index, bindings, readScopes(scopes))
 }
+
+// Shared, because there is one BoundRules for each connection and most need none of their own.
+const CHILDLESS: ReadonlySet<string> = new Set()
+const NO_SCOPES: readonly string[][] = []
 
 export class BoundRules {
   readonly #index: RuleIndex
@@ -34,8 +38,8 @@ export class BoundRules {
     this.#index = index
     this.#bindings = bindings
     this.#scope = scope
-    this.#publishScopes = scope?.publish.map(filter => filter.split('/')) ?? []
-    this.#subscribeScopes = scope?.subscribe.map(filter => filter.split('/')) ?? []
+    this.#publishScopes = scope?.publish.map(filter => filter.split('/')) ?? NO_SCOPES
+    this.#subscribeScopes = scope?.subscribe.map(filter => filter.split('/')) ?? NO_SCOPES
   }
 
   decide(request: Request, context: Context): Decision {
