@@ -25,6 +25,8 @@ export interface AcceptanceParts {
 
 export class Acceptance {
   readonly #parts: AcceptanceParts
+  /** How many QoS 2 messages wait for the store before they are delivered, by topic. */
+  readonly #waiting = new Map<string, number>()
 
   constructor(parts: AcceptanceParts) {
     this.#parts = parts
@@ -42,7 +44,9 @@ export class Acceptance {
       session.received.add(packet)
       if (session.durable) writes.push(putReceived(session.id, packet))
     }
-    if (writes.length === 0) {
+    // What need not be stored waits with what has to: every topic keeps its order [MQTT-4.6.0-5].
+    const waits = writes.length > 0 || (message.qos === 2 && this.#waiting.has(message.topic))
+    if (!waits) {
       deliver(message, copies)
       return null
     }
@@ -62,12 +66,18 @@ export class Acceptance {
     copies: readonly Copy[],
     exchange: IncomingExchange | null,
   ): Promise<void> {
+    const { topic } = message
+    this.#waiting.set(topic, (this.#waiting.get(topic) ?? 0) + 1)
     try {
       await stored
     } catch (error) {
       exchange?.session.received.delete(exchange.packet)
       for (const { target, entry } of copies) if (entry !== null) target.session.queue.finish(entry)
       throw error
+    } finally {
+      const others = (this.#waiting.get(topic) ?? 1) - 1
+      if (others > 0) this.#waiting.set(topic, others)
+      else this.#waiting.delete(topic)
     }
     deliver(message, copies)
   }

@@ -59,6 +59,16 @@ describe('bus', () => {
       expect(receiver.payloads).toEqual(['1', '2'])
     })
 
+    test('QoS 2 messages of one topic keep their order, whichever has to be stored [MQTT-4.6.0-5]', async () => {
+      const { session, receiver } = await stored.connect('d1')
+      await stored.subscribe(session, '#', 2)
+      const publish = (topic: string, payload: string, retain = false) =>
+        stored.publish(topic, payload, { qos: 2, retain })
+      await Promise.all([publish('a', '1', true), publish('a', '2'), publish('b', 'other'), publish('a', '3')])
+      await publish('a', '4')
+      expect(receiver.payloads).toEqual(['other', '1', '2', '3', '4'])
+    })
+
     test('a service topic is handled, never retained, queued or routed', async () => {
       const asked: [IncomingMessage, Principal][] = []
       stored.bus.serve({
