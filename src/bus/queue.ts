@@ -45,6 +45,8 @@ export class QueueEntry implements StoredDelivery {
   sent = false
   /** QoS 2: the receiver has it, only its identifier is still to be released (MQTT 5, 4.3.3). */
   released = false
+  /** Settles when that is durable; null when it is, or need not be. */
+  releasing: Promise<void> | null = null
   /** In the store, or on the way there. */
   stored = false
   finished = false
@@ -253,9 +255,14 @@ export class Queue {
 
   /** QoS 2: the receiver has the message. Resolves when that is durable, null when it need not be. */
   release(entry: QueueEntry): Promise<void> | null {
+    if (entry.released) return entry.releasing
     entry.released = true
     entry.message = null
-    return entry.stored ? this.#store.release(entry.sequence) : null
+    if (!entry.stored) return null
+    entry.releasing = this.#store.release(entry.sequence).then(() => {
+      entry.releasing = null
+    })
+    return entry.releasing
   }
 
   /** Acknowledged, expired or refused. */

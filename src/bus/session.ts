@@ -61,6 +61,7 @@ export class Session {
   readonly #judging: Judging
   // Made when first needed: of the many sessions most are idle.
   #received: Set<number> | null = null
+  #arriving: Map<number, Promise<FailureCode | null>> | null = null
   #receives: Map<string, ReceiveDecisions> | null = null
 
   constructor(
@@ -83,6 +84,12 @@ export class Session {
   get received(): Set<number> {
     this.#received ??= new Set()
     return this.#received
+  }
+
+  /** Of these, what is being stored: their repetition is answered as they are, not before. */
+  get arriving(): Map<number, Promise<FailureCode | null>> {
+    this.#arriving ??= new Map()
+    return this.#arriving
   }
 
   get principal(): Principal {

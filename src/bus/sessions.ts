@@ -8,7 +8,7 @@ import type { Operation, Store } from '../store/store.ts'
 import { Alarm } from './alarm.ts'
 import type { Journal } from './journal.ts'
 import type { Judging } from './judging.ts'
-import { PREFIX, queueKey, receivedKey, splitKey, subscriptionKey, willKey } from './keys.ts'
+import { PREFIX, queueKey, receivedKey, sessionKey, splitKey, subscriptionKey, willKey } from './keys.ts'
 import type { QueueLimits, QueueOverflow } from './queue.ts'
 import { QueueRecords } from './queue-records.ts'
 import type { Router } from './router.ts'
@@ -165,6 +165,7 @@ export class Sessions {
     const older = this.#byId.get(id)
     const resumed = older !== undefined && !cleanStart && older.belongsTo(principal) ? older : undefined
     if (expiry > 0 && !resumed?.durable) this.#owners.checkRoom(principal, older)
+    const discards = resumed === undefined && older?.onDisk === true
     if (older !== undefined && resumed === undefined) this.#end(older)
     const session = resumed ?? this.#create(id, principal, special)
     session.holdBy(principal)
@@ -172,12 +173,13 @@ export class Sessions {
     Object.assign(session, { link, expiry, durable: expiry > 0, endsAt: null, will, willAt: null })
     if (session.durable) this.#owners.add(session)
     else this.#owners.remove(session)
-    return { session, present: resumed !== undefined, stored: this.#storeOpened(session) }
+    return { session, present: resumed !== undefined, stored: this.#storeOpened(session, discards) }
   }
 
-  #storeOpened(session: Session): Promise<void> | null {
+  /** `discards`: an older one, which must not come back after a crash either [MQTT-3.1.2-4]. */
+  #storeOpened(session: Session, discards: boolean): Promise<void> | null {
     const { id, will, durable, onDisk } = session
-    if (!durable && !onDisk) return null
+    if (!durable && !onDisk) return discards ? this.#parts.journal.write([{ del: sessionKey(id) }]) : null
     session.onDisk = true
     return this.#parts.journal.write([
       putSession(session),
@@ -307,9 +309,13 @@ export class Sessions {
     return this.#parts.journal.write(gone.map(name => ({ del: subscriptionKey(session.id, name) })))
   }
 
-  /** PUBREL came: durable before PUBCOMP, or a crash would make the next use of this identifier a duplicate. */
+  /**
+   * PUBREL came: durable before PUBCOMP, or a crash would make the next use of this identifier a duplicate. A repetition
+   * waits as well: what the first one began may still be on its way to the store.
+   */
   release(session: Session, packet: number): Promise<void> | null {
-    if (!session.received.delete(packet) || !session.onDisk) return null
+    session.received.delete(packet)
+    if (!session.onDisk) return null
     return this.#parts.journal.write([{ del: receivedKey(session.id, packet) }])
   }
 }

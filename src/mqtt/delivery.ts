@@ -185,7 +185,7 @@ export class Delivery implements Receiver, Requester {
   #sendEntry(entry: QueueEntry, packetId: number): void {
     if (entry.released) {
       this.#inflight.set(packetId, entry)
-      this.connection.push(encodeAcknowledgement('pubrel', packetId, this.version))
+      this.#release(entry, packetId)
       return
     }
     const frame = this.#frameOf(entry, packetId)
@@ -274,10 +274,13 @@ export class Delivery implements Receiver, Requester {
     this.#finish(packetId, entry)
   }
 
-  /** The release must outlive a crash: a PUBLISH repeated after PUBCOMP would be a second message. */
+  /**
+   * The release must outlive a crash: a PUBLISH repeated after PUBCOMP would be a second message. PUBREL that is sent
+   * again waits as well: what the connection before began may still be on its way to the store.
+   */
   #release(entry: QueueEntry, packetId: number): void {
     const send = () => this.connection.push(encodeAcknowledgement('pubrel', packetId, this.version))
-    const stored = entry.released ? null : this.#parts.session.queue.release(entry)
+    const stored = this.#parts.session.queue.release(entry)
     if (stored === null) send()
     else stored.then(send).catch(() => this.connection.destroy())
   }

@@ -103,13 +103,20 @@ export class IncomingPublishes {
   #accept(packet: PublishPacket, topic: string): Accepted | Promise<Accepted> {
     const { session } = this.#parts
     const { qos, packetId } = packet
-    if (qos === 2 && session.received.has(packetId)) return null // a repetition [MQTT-4.3.3-10]
-    const accepted = this.#decideAndAccept(packet, topic)
-    const refused = (refusal: Accepted) => {
-      if (refusal !== null) this.#unfinished?.delete(packetId)
-      return refusal
-    }
-    return accepted instanceof Promise ? accepted.then(refused) : refused(accepted)
+    const isRepetition = qos === 2 && session.received.has(packetId) // [MQTT-4.3.3-10]
+    const accepted = isRepetition ? (session.arriving.get(packetId) ?? null) : this.#decideAndAccept(packet, topic)
+    if (!(accepted instanceof Promise)) return this.#settled(packetId, accepted)
+    // The connection may be lost meanwhile, and the repetition come by the next one.
+    if (qos === 2) session.arriving.set(packetId, accepted)
+    return accepted.then(refusal => {
+      if (qos === 2) session.arriving.delete(packetId)
+      return this.#settled(packetId, refusal)
+    })
+  }
+
+  #settled(packetId: number, refusal: Accepted): Accepted {
+    if (refusal !== null) this.#unfinished?.delete(packetId)
+    return refusal
   }
 
   #decideAndAccept(packet: PublishPacket, topic: string): Accepted | Promise<Accepted> {

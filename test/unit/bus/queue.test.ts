@@ -165,8 +165,11 @@ describe('queue', () => {
     const entry = add('a', 2)
     expect(queue.release(entry)).toBeNull()
     expect(entry).toMatchObject({ released: true, message: null })
-    entry.stored = true
-    await expect(queue.release(entry)).resolves.toBeUndefined()
+    const stored = add('b', 2)
+    stored.stored = true
+    const releases = [queue.release(stored), queue.release(stored)]
+    for (const release of releases) await expect(release).resolves.toBeUndefined()
+    expect(queue.release(stored)).toBeNull()
   })
 })
 

@@ -207,9 +207,34 @@ describe('sessions', () => {
     const again = await stored.connect('d1', { expiry: 60 })
     expect([...again.session.received]).toEqual([7])
     await stored.bus.sessions.release(again.session, 7)
-    expect(stored.bus.sessions.release(again.session, 7)).toBeNull()
     await stored.restart()
     expect([...(await stored.connect('d1', { expiry: 60 })).session.received]).toEqual([])
+  })
+
+  test('whoever repeats a release is answered when the first one is durable', async () => {
+    const { session } = await stored.connect('d1', { expiry: 60 })
+    const letGo = stored.held.hold()
+    const answered: number[] = []
+    for (const time of [1, 2]) stored.bus.sessions.release(session, 7)?.then(() => answered.push(time))
+    await stored.held.untilWaiting()
+    expect(answered).toEqual([])
+    letGo()
+    await expect.poll(() => answered).toEqual([1, 2])
+  })
+
+  test('a session that is discarded is gone from the store before the next one is open [MQTT-3.1.2-4]', async () => {
+    const { link } = await stored.connect('d1', { expiry: 60 })
+    link.leave()
+    const letGo = stored.held.hold()
+    let isOpen = false
+    const opening = stored.connect('d1', { expiry: 0, cleanStart: true }).then(() => {
+      isOpen = true
+    })
+    await stored.held.untilWaiting()
+    expect(isOpen).toBe(false)
+    letGo()
+    await opening
+    expect(await stored.keys()).toEqual([])
   })
 
   test('what belongs to no session is swept at the start', async () => {

@@ -12,6 +12,7 @@ import { silentLog } from '../../../src/model/log.ts'
 import type { IncomingMessage } from '../../../src/model/message.ts'
 import { silentMeter } from '../../../src/model/meter.ts'
 import { LevelStore } from '../../../src/store/level-store.ts'
+import { HeldStore } from './held-store.ts'
 import { judging, PERMISSIVE, PlainReceiver, principal } from './surroundings.ts'
 
 /** A connection that does what a connection must when it is ended: it leaves. */
@@ -46,6 +47,7 @@ export class StoredBus {
   readonly #limits: Partial<BusLimits>
   readonly #more: MoreParts
   #store: LevelStore | null = null
+  #held: HeldStore | null = null
   #bus: Bus | null = null
 
   private constructor(directory: string, policy: string, limits: Partial<BusLimits>, more: MoreParts) {
@@ -79,7 +81,8 @@ export class StoredBus {
     const { clock, access } = this.around
     const parts = { clock, meter: silentMeter, log: silentLog, ...this.#more }
     this.#store = await LevelStore.open({ ...parts, directory: join(this.#directory, 'db') })
-    this.#bus = new Bus({ ...parts, access, changes: this.changes, store: this.#store, limits: this.#limits })
+    this.#held = new HeldStore(this.#store)
+    this.#bus = new Bus({ ...parts, access, changes: this.changes, store: this.#held, limits: this.#limits })
     await this.#bus.load()
   }
 
@@ -97,6 +100,11 @@ export class StoredBus {
   async remove(): Promise<void> {
     await this.stop()
     await rm(this.#directory, { recursive: true, force: true })
+  }
+
+  get held(): HeldStore {
+    if (this.#held === null) throw new Error('the store is closed')
+    return this.#held
   }
 
   /** Keys of the bus that are on disk. */
