@@ -72,14 +72,17 @@ const forwarded = (message: Message): Buffer =>
 /** Deterministic, so that a QoS 2 redelivery after a crash has the identifier that the client knows [MQTT-4.4.0-1]. */
 export const packetIdOf = (sequence: number): number => ((sequence - 1) % 65_535) + 1
 
+/** The next acknowledgement of a copy that is not kept. */
+type Awaited = 'puback' | 'pubrec' | 'pubcomp'
+
 export class Delivery implements Receiver, Requester {
   readonly lane: Lane | null
   readonly version: ProtocolVersion
   readonly connection: Connection
   readonly #parts: DeliveryParts
   readonly #terms: DeliveryTerms
-  /** By packet identifier; null where nothing has to be repeated (see `takePacketId`). */
-  #inflightOrNone: Map<number, QueueEntry | null> | null = null
+  /** By packet identifier; only what is awaited where nothing has to be repeated (see `takePacketId`). */
+  #inflightOrNone: Map<number, QueueEntry | Awaited> | null = null
   /** null for a client that takes none. */
   readonly #aliases: Map<string, number> | null
 
@@ -94,7 +97,7 @@ export class Delivery implements Receiver, Requester {
   }
 
   /** Made when first needed: an idle connection has none. */
-  get #inflight(): Map<number, QueueEntry | null> {
+  get #inflight(): Map<number, QueueEntry | Awaited> {
     this.#inflightOrNone ??= new Map()
     return this.#inflightOrNone
   }
@@ -119,7 +122,7 @@ export class Delivery implements Receiver, Requester {
 
   /** The connection is gone: what is not finished goes back to the session. */
   detach(): void {
-    const entries = [...(this.#inflightOrNone?.values() ?? [])].filter(entry => entry !== null)
+    const entries = [...(this.#inflightOrNone?.values() ?? [])].filter(entry => typeof entry === 'object')
     this.#inflightOrNone = null
     this.#parts.session.queue.putBack(entries)
   }
@@ -211,15 +214,15 @@ export class Delivery implements Receiver, Requester {
   }
 
   /**
-   * For what need not be repeated: an identifier, if the message may leave at once, else 0. Its acknowledgement only
-   * opens the window again.
+   * For what need not be repeated, since the session ends with its connection: an identifier, if the message may leave
+   * at once, else 0. All that is kept of it is which acknowledgement comes next; the last one opens the window again.
    */
-  takePacketId(): number {
+  takePacketId(qos: 1 | 2): number {
     const { queue } = this.#parts.session
     if (!queue.isEmpty || this.#inflight.size >= this.#terms.receiveMaximum || this.congested) return 0
     const packetId = packetIdOf(queue.nextSequence())
     if (this.#inflight.has(packetId)) return 0
-    this.#inflight.set(packetId, null)
+    this.#inflight.set(packetId, qos === 1 ? 'puback' : 'pubrec')
     this.connection.traffic.publishesSent++
     return packetId
   }
@@ -251,7 +254,7 @@ export class Delivery implements Receiver, Requester {
   puback(packetId: number): void {
     const entry = this.#inflight.get(packetId)
     if (entry === undefined) return
-    if (entry?.qos === 2) throw violation('PUBACK for a QoS 2 message')
+    if (qosOf(entry) === 2) throw violation('PUBACK for a QoS 2 message')
     this.#finish(packetId, entry)
   }
 
@@ -261,7 +264,7 @@ export class Delivery implements Receiver, Requester {
       this.connection.push(encodeAcknowledgement('pubrel', packetId, this.version, REASON.packetIdentifierNotFound))
       return
     }
-    if (entry?.qos !== 2) throw violation('PUBREC for a QoS 1 message')
+    if (qosOf(entry) === 1) throw violation('PUBREC for a QoS 1 message')
     if (reason >= 0x80)
       this.#finish(packetId, entry) // the exchange ends here (MQTT 5, 4.3.3)
     else this.#release(entry, packetId)
@@ -270,7 +273,8 @@ export class Delivery implements Receiver, Requester {
   pubcomp(packetId: number): void {
     const entry = this.#inflight.get(packetId)
     if (entry === undefined) return
-    if (!entry?.released) throw violation('PUBCOMP before PUBREL')
+    const isReleased = typeof entry === 'object' ? entry.released : entry === 'pubcomp'
+    if (!isReleased) throw violation('PUBCOMP before PUBREL')
     this.#finish(packetId, entry)
   }
 
@@ -278,16 +282,24 @@ export class Delivery implements Receiver, Requester {
    * The release must outlive a crash: a PUBLISH repeated after PUBCOMP would be a second message. PUBREL that is sent
    * again waits as well: what the connection before began may still be on its way to the store.
    */
-  #release(entry: QueueEntry, packetId: number): void {
+  #release(entry: QueueEntry | Awaited, packetId: number): void {
     const send = () => this.connection.push(encodeAcknowledgement('pubrel', packetId, this.version))
+    if (typeof entry !== 'object') {
+      this.#inflight.set(packetId, 'pubcomp')
+      send()
+      return
+    }
     const stored = this.#parts.session.queue.release(entry)
     if (stored === null) send()
     else stored.then(send).catch(() => this.connection.destroy())
   }
 
-  #finish(packetId: number, entry: QueueEntry | null): void {
+  #finish(packetId: number, entry: QueueEntry | Awaited): void {
     this.#inflight.delete(packetId)
-    if (entry !== null) this.#parts.session.queue.finish(entry)
+    if (typeof entry === 'object') this.#parts.session.queue.finish(entry)
     this.pump()
   }
 }
+
+const qosOf = (entry: QueueEntry | Awaited): 1 | 2 =>
+  typeof entry === 'object' ? entry.qos : entry === 'puback' ? 1 : 2

@@ -67,7 +67,16 @@ export function encodeAcknowledgement(
     return packet(header, Buffer.from([packetId >> 8, packetId & 255, reason]), encodeReasonString(reasonString))
   return version === 5 && reason !== 0
     ? Buffer.from([header, 3, packetId >> 8, packetId & 255, reason])
-    : Buffer.from([header, 2, packetId >> 8, packetId & 255])
+    : identifierAlone(header, packetId)
+}
+
+function identifierAlone(header: number, packetId: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes[0] = header
+  bytes[1] = 2
+  bytes[2] = packetId >> 8
+  bytes[3] = packetId & 255
+  return bytes
 }
 
 // --- properties -----------------------------------------------------------------------------------------------------------

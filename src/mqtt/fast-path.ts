@@ -1,21 +1,39 @@
-// PUBLISH without properties, RETAIN and DUP, straight from the read buffer to the receivers' out-queues.
+// PUBLISH without properties, RETAIN and DUP, and acknowledgements that say no more than an identifier, straight from the
+// read buffer to the receivers' out-queues.
 import { isUtf8 } from 'node:buffer'
 import { Message } from '../bus/message.ts'
 import type { Overflow } from '../bus/overflow.ts'
-import type { Target } from '../bus/route.ts'
 import type { Connection } from './connection.ts'
-import { Delivery, LANES, laneOf, sharedFrame } from './delivery.ts'
-import { EMPTY, encodeAcknowledgement, encodePublish } from './encode.ts'
+import { PLAIN, PublishedFrame, sendCopy, sendSingly } from './copies.ts'
+import { type Delivery, LANES, laneOf, sharedFrame } from './delivery.ts'
+import { encodeAcknowledgement } from './encode.ts'
+import type { IncomingPublishes } from './incoming-publishes.ts'
 import type { ProtocolVersion } from './packets.ts'
 import type { PublishTopic, PublishTopics } from './publish-topics.ts'
 
+/** First bytes of the packets it takes. */
+const PUBLISH_QOS_0 = 0x30
+const PUBLISH_QOS_1 = 0x32
+const PUBLISH_QOS_2 = 0x34
+const PUBACK = 0x40
+const PUBREC = 0x50
+const PUBREL = 0x62
+const PUBCOMP = 0x70
+
 const NO_TOPIC = Buffer.alloc(0)
 
+export interface FastPathParts {
+  readonly bus: { readonly overflow: Overflow }
+  readonly topics: PublishTopics
+  readonly connection: Connection
+  readonly delivery: Delivery
+  readonly version: ProtocolVersion
+}
+
 export class FastPath {
-  readonly #topics: PublishTopics
-  readonly #connection: Connection
+  readonly #parts: FastPathParts
+  readonly #incoming: IncomingPublishes
   readonly #version: ProtocolVersion
-  readonly #overflow: Overflow
   /** The topic of the PUBLISH before: a publisher seldom changes it. */
   #topicBytes: Buffer = NO_TOPIC
   #topic: PublishTopic | null = null
@@ -25,15 +43,34 @@ export class FastPath {
   #to = 0
   #count = 0
 
-  constructor(topics: PublishTopics, connection: Connection, version: ProtocolVersion, overflow: Overflow) {
-    this.#topics = topics
-    this.#connection = connection
-    this.#version = version
-    this.#overflow = overflow
+  constructor(parts: FastPathParts, incoming: IncomingPublishes) {
+    this.#parts = parts
+    this.#incoming = incoming
+    this.#version = parts.version
   }
 
-  /** QoS 0. Returns false when the packet needs the whole gate. */
-  offer0(bytes: Buffer, at: number, body: number, end: number): boolean {
+  /** One packet, as in `Peer.packet`. Returns false when it needs the whole gate. */
+  take(bytes: Buffer, at: number, body: number, end: number): boolean {
+    const header = bytes[at]
+    switch (header) {
+      case PUBLISH_QOS_0:
+        return this.#publish(bytes, at, body, end)
+      case PUBLISH_QOS_1:
+        return this.#publishAcknowledged(1, bytes, at, body, end)
+      case PUBLISH_QOS_2:
+        return this.#publishAcknowledged(2, bytes, at, body, end)
+      case PUBACK:
+      case PUBREC:
+      case PUBREL:
+      case PUBCOMP:
+        this.flush()
+        return this.#saysNoMore(bytes, body, end) && this.#acknowledge(header, uint16(bytes, body))
+      default:
+        return false
+    }
+  }
+
+  #publish(bytes: Buffer, at: number, body: number, end: number): boolean {
     const topicAt = body + 2
     const topicEnd = topicAt + uint16(bytes, body)
     if (topicEnd > end || (this.#version === 5 && (topicEnd === end || bytes[topicEnd] !== 0))) return false
@@ -49,26 +86,44 @@ export class FastPath {
     return true
   }
 
-  /** QoS 1, when no receiver's copy has to be stored: it is acknowledged at once. */
-  offer1(bytes: Buffer, at: number, body: number, end: number): boolean {
+  /** When no receiver's copy has to be stored it is acknowledged at once: QoS 2 also remembers the identifier. */
+  #publishAcknowledged(qos: 1 | 2, bytes: Buffer, at: number, body: number, end: number): boolean {
     this.flush()
     const topicAt = body + 2
     const topicEnd = topicAt + uint16(bytes, body)
     const payloadAt = topicEnd + (this.#version === 5 ? 3 : 2)
-    if (payloadAt > end || (this.#version === 5 && bytes[topicEnd + 2] !== 0)) return false
+    if (payloadAt > end || (this.#version === 5 && bytes[topicEnd + 2] !== 0) || !this.#incoming.isIdle) return false
     const topic = this.#topicOf(bytes, topicAt, topicEnd)
-    if (!topic?.permits(1)) return false
+    if (!topic?.permits(qos)) return false
     const { route, name } = topic
     const packetId = uint16(bytes, topicEnd)
     if (packetId === 0 || route.durable || !route.plain) return false
-    const frame: Frame = {
-      bytes: bytes.subarray(at, end),
-      version: this.#version,
-      packetIdAt: topicEnd - at,
-      message: lazily(() => this.#message(name, bytes.subarray(payloadAt, end), 1)),
-    }
-    for (const target of route.targets) sendOne(target, frame, this.#overflow)
-    this.#connection.push(encodeAcknowledgement('puback', packetId, this.#version))
+    if (qos === 2 && !this.#incoming.beginInMemory(packetId)) return false
+    const { bus, connection } = this.#parts
+    const message = () => this.#message(name, bytes.subarray(payloadAt, end), qos)
+    const frame = new PublishedFrame(bytes.subarray(at, end), this.#version, qos, topicEnd - at, message)
+    for (const target of route.targets) sendCopy(target, frame, bus.overflow)
+    connection.push(encodeAcknowledgement(qos === 1 ? 'puback' : 'pubrec', packetId, this.#version))
+    return true
+  }
+
+  /** An identifier alone; in MQTT 5 also with the reason 0, and no properties. */
+  #saysNoMore(bytes: Buffer, body: number, end: number): boolean {
+    const length = end - body
+    if (length === 2) return true
+    if (this.#version !== 5 || length > 4 || bytes[body + 2] !== 0) return false
+    return length === 3 || bytes[body + 3] === 0
+  }
+
+  #acknowledge(header: number, packetId: number): boolean {
+    const { delivery, connection } = this.#parts
+    if (packetId === 0) return false
+    if (header === PUBACK) delivery.puback(packetId)
+    else if (header === PUBREC) delivery.pubrec(packetId, 0)
+    else if (header === PUBCOMP) delivery.pubcomp(packetId)
+    else if (this.#incoming.endInMemory(packetId))
+      connection.push(encodeAcknowledgement('pubcomp', packetId, this.#version)) // [MQTT-4.3.3-11]
+    else return false
     return true
   }
 
@@ -80,7 +135,11 @@ export class FastPath {
     const bytes = this.#from === 0 && this.#to === whole.length ? whole : whole.subarray(this.#from, this.#to)
     const { route } = this.#topic
     const own = laneOf(this.#version)
-    const messages = lazily(() => this.#messages(bytes))
+    let made: Message[] | null = null
+    const messages = () => {
+      made ??= this.#messages(bytes)
+      return made
+    }
     for (const { lane, receivers } of route.lanes) {
       const known = lane === LANES[3] || lane === LANES[5]
       if (known) {
@@ -108,8 +167,8 @@ export class FastPath {
     return messages
   }
 
-  #message(topic: string, payload: Buffer, qos: 0 | 1): Message {
-    const { publisher } = this.#topics
+  #message(topic: string, payload: Buffer, qos: 0 | 1 | 2): Message {
+    const { publisher } = this.#parts.topics
     return new Message({ topic, payload, qos, retain: false, expiresAt: null, publisher })
   }
 
@@ -118,58 +177,11 @@ export class FastPath {
     if (this.#topic !== null && isSame(this.#topicBytes, bytes, from, to)) return this.#topic
     this.flush()
     const topicBytes = Buffer.from(bytes.subarray(from, to))
-    const topic = isUtf8(topicBytes) ? this.#topics.get(topicBytes.toString('utf8')) : null
+    const topic = isUtf8(topicBytes) ? this.#parts.topics.get(topicBytes.toString('utf8')) : null
     if (!topic?.isOrdinary) return null
     this.#topicBytes = topicBytes
     this.#topic = topic
     return topic
-  }
-}
-
-const PLAIN = { retain: false, identifiers: [] }
-
-interface Frame {
-  readonly bytes: Buffer
-  readonly version: ProtocolVersion
-  readonly packetIdAt: number
-  message(): Message
-}
-
-/** One receiver's copy of a QoS 1 message: the publisher's bytes with another packet identifier, where that is enough. */
-function sendOne(target: Target, frame: Frame, overflow: Overflow): void {
-  const { receiver, queue } = target.session
-  const qos = target.qos === 0 ? 0 : 1
-  if (receiver === null || !target.permits(qos, false)) return
-  if (qos === 0) {
-    receiver.send(frame.message(), target.delivered)
-    return
-  }
-  const delivery = receiver instanceof Delivery && receiver.lane !== null ? receiver : null
-  const packetId = delivery?.takePacketId() ?? 0
-  if (delivery === null || packetId === 0) {
-    if (queue.isFull && !overflow.makeRoom(target.session, false)) return // it does not outlive its connection
-    queue.add(queue.reserve(frame.message().keep(), { ...PLAIN, qos: 1 }, false, -1))
-    receiver.queued()
-  } else if (laneOf(delivery.version) === laneOf(frame.version)) {
-    const copy = Buffer.allocUnsafe(frame.bytes.length)
-    frame.bytes.copy(copy)
-    copy.writeUInt16BE(packetId, frame.packetIdAt)
-    delivery.connection.push(copy)
-  } else {
-    const { topic, payload } = frame.message()
-    const how = { qos: 1, retain: false, dup: false, packetId, properties: EMPTY } as const
-    delivery.connection.push(encodePublish({ ...how, version: delivery.version, topic, payload }))
-  }
-}
-
-function sendSingly(route: PublishTopic['route'], message: Message): void {
-  for (const each of route.singly) {
-    const target = each.for(message)
-    if (target?.mayHave(message)) target.session.receiver?.send(message, target.delivered)
-  }
-  for (const group of route.groups) {
-    const target = group.pick(message)
-    target?.session.receiver?.send(message, target.delivered)
   }
 }
 
@@ -179,12 +191,4 @@ function isSame(known: Buffer, bytes: Buffer, from: number, to: number): boolean
   if (known.length !== to - from) return false
   for (let i = known.length - 1; i >= 0; i--) if (known[i] !== bytes[from + i]) return false
   return true
-}
-
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined
-  return () => {
-    made ??= make()
-    return made
-  }
 }

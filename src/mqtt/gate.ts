@@ -16,17 +16,20 @@ import type { GateContext } from './gate-context.ts'
 import { goodbye } from './goodbye.ts'
 import { IncomingPublishes } from './incoming-publishes.ts'
 import { type Opener, Opening } from './opening.ts'
-import { type AuthPacket, type ClientPacket, type ConnectPacket, type DisconnectPacket, REASON } from './packets.ts'
+import {
+  type AuthPacket,
+  type ClientPacket,
+  type ConnectPacket,
+  type DisconnectPacket,
+  REASON,
+  TYPE,
+} from './packets.ts'
 import type { PeerSocket } from './peer-socket.ts'
 import { violation } from './property-table.ts'
 import { PublishTopics } from './publish-topics.ts'
 import type { EngineSession, EngineSide } from './session-engine.ts'
 import { Subscribing } from './subscribing.ts'
 import { Throttle } from './throttle.ts'
-
-/** First bytes of PUBLISH without DUP and RETAIN. */
-const PUBLISH_QOS_0 = 0x30
-const PUBLISH_QOS_1 = 0x32
 
 /** What works on packets between CONNACK and the end. */
 interface Traffic {
@@ -122,15 +125,10 @@ export class Gate implements Peer, EngineSide, Opener {
       this.#beforeConnack(decodePacket(bytes, at, body, end, this.#connect?.version ?? null))
       return
     }
-    const header = bytes[at]
-    const isPublish = header === PUBLISH_QOS_0 || header === PUBLISH_QOS_1
-    if (isPublish) this.#received++
-    if (header === PUBLISH_QOS_0 && traffic.fast.offer0(bytes, at, body, end)) return
-    if (header === PUBLISH_QOS_1 && traffic.incoming.isIdle && traffic.fast.offer1(bytes, at, body, end)) return
+    if ((bytes[at] ?? 0) >> 4 === TYPE.publish) this.#received++
+    if (traffic.fast.take(bytes, at, body, end)) return
     traffic.fast.flush()
-    const packet = decodePacket(bytes, at, body, end, this.#connect?.version ?? null)
-    if (packet.type === 'publish' && !isPublish) this.#received++
-    this.#act(packet, traffic)
+    this.#act(decodePacket(bytes, at, body, end, this.#connect?.version ?? null), traffic)
   }
 
   endOfRead(bytes: number): void {
@@ -314,13 +312,13 @@ export class Gate implements Peer, EngineSide, Opener {
     const topics = new PublishTopics(session, bus.router, this.#context)
     // No spreads: what one makes can have a hidden class of its own, half a kilobyte for each connection.
     const delivery = new Delivery({ session, connection, access, clock, meter }, terms)
-    const requester = delivery
-    const parts = { bus, session, connection, engine, limits, version, maximumPacketSize, topics, requester, meter }
+    const parts = { bus, session, connection, engine, limits, version, maximumPacketSize, topics, delivery, meter }
+    const incoming = new IncomingPublishes(parts)
     this.#traffic = {
       session,
       delivery,
-      fast: new FastPath(topics, connection, version, bus.overflow),
-      incoming: new IncomingPublishes(parts),
+      fast: new FastPath(parts, incoming),
+      incoming,
       subscribing: new Subscribing(parts),
     }
     connect.will = null

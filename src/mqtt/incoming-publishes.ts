@@ -24,7 +24,7 @@ export interface IncomingParts {
   readonly limits: MqttLimits
   readonly version: ProtocolVersion
   /** What a service topic answers to. */
-  readonly requester: Requester
+  readonly delivery: Requester
   readonly meter: Meter
 }
 
@@ -71,6 +71,26 @@ export class IncomingPublishes {
 
   pubrel(packetId: number): void {
     this.#parts.engine.pubrel(packetId, () => this.#unfinished?.delete(packetId))
+  }
+
+  /**
+   * A QoS 2 message that goes past the engine: its identifier is remembered until PUBREL. False when it has to go through
+   * it: the session outlives its connection, so that the identifier is stored, or the message is a repetition.
+   */
+  beginInMemory(packetId: number): boolean {
+    const { session } = this.#parts
+    if (session.onDisk || session.received.has(packetId)) return false
+    this.#begin(packetId)
+    session.received.add(packetId)
+    return true
+  }
+
+  /** PUBREL: false when the engine has to answer it, because something is to be stored first, or it is not known. */
+  endInMemory(packetId: number): boolean {
+    const { session } = this.#parts
+    if (session.onDisk || !this.isIdle || !session.received.delete(packetId)) return false
+    this.#unfinished?.delete(packetId)
+    return true
   }
 
   #begin(packetId: number): void {
@@ -143,11 +163,11 @@ export class IncomingPublishes {
 
   /** A QoS 2 request is remembered by this session in memory, so that its repetition does not ask again [MQTT-4.3.3-10]. */
   async #ask(service: ServiceTopic, request: IncomingMessage, packetId: number): Promise<void> {
-    const { session, requester, connection } = this.#parts
+    const { session, delivery, connection } = this.#parts
     if (connection.closed) throw new Failure('superseded') // the session may be somebody else's by now
     if (request.qos === 2) session.received.add(packetId)
     try {
-      await service.handle(request, session.principal, requester)
+      await service.handle(request, session.principal, delivery)
     } catch (error) {
       if (request.qos === 2) session.received.delete(packetId)
       throw error

@@ -59,7 +59,7 @@ export class PublishTopic {
   }
 
   /** For a first look: a refusal is asked for with `decide`, at once. */
-  permits(qos: 0 | 1): boolean {
+  permits(qos: 0 | 1 | 2): boolean {
     return this.#kept(qos, false).permits(this.#session.rights, this.#judging)
   }
 

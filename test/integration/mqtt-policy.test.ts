@@ -54,6 +54,30 @@ describe('policy', () => {
     expect(await listener.waiting()).toEqual([])
   })
 
+  test('QoS 2: what has begun is finished, what waits behind it is decided anew', async () => {
+    const listener = await connect('t2', { properties: { receiveMaximum: 1 } })
+    listener.acknowledges = false
+    await listener.subscribe('home/kitchen/+', 2)
+    const device = await connect('t1')
+    for (const messageId of [5, 6]) {
+      device.sendPublish('home/kitchen/temperature', `${messageId}`, { qos: 2, messageId })
+      expect((await device.next('pubrec')).reasonCode ?? 0).toBe(0)
+    }
+    const { payload, messageId = 0 } = await listener.next('publish')
+    expect(payload.toString()).toBe('5')
+    await put(DEAF)
+    await broker.api('PATCH', '/v1/devices/t1', { attributes: { room: 'attic' } })
+    listener.send({ cmd: 'pubrec', messageId })
+    await listener.next('pubrel')
+    listener.send({ cmd: 'pubcomp', messageId })
+    for (const messageId of [5, 6]) {
+      device.send({ cmd: 'pubrel', messageId })
+      expect((await device.next('pubcomp')).messageId).toBe(messageId)
+    }
+    expect(await device.publish('home/kitchen/temperature', 'late', { qos: 2, messageId: 5 })).toBe(0x87)
+    expect(await listener.waiting()).toEqual([])
+  })
+
   test.each([
     ['one who says nothing of it', {}, 'policy-denied'],
     ['one who asks for it', { requestProblemInformation: true }, 'policy-denied'],
