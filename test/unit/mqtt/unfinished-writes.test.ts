@@ -79,7 +79,7 @@ describe('a write that is not finished when the connection is lost', () => {
       engine: this.engine,
       limits: MQTT_LIMITS,
       version: 5,
-      requester: { room: 0, answer: () => false },
+      delivery: { room: 0, answer: () => false },
       meter: silentMeter,
     })
 
