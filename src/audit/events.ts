@@ -153,9 +153,26 @@ export function isStrangers(event: AuditEvent): boolean {
 
 const MAXIMUM_TEXT = 256
 
-/** Every string of it bounded and without control characters: it will stand in logs, terminals and pages. */
+/**
+ * Every string of it bounded and without control characters: it will stand in logs, terminals and pages. The event
+ * itself where that holds already.
+ */
 export function printableEvent<E extends AuditEvent>(event: E): E {
-  return printableMembers(event) as E
+  return isPrintable(event) ? event : (printableMembers(event) as E)
+}
+
+const PRINTABLE_ASCII = /^[ -~]*$/
+
+/** True only when nothing would change; what is not ASCII is looked at more closely. */
+function isPrintable(value: object): boolean {
+  for (const name in value) {
+    const member: unknown = (value as Record<string, unknown>)[name]
+    if (!PRINTABLE_ASCII.test(name) || name.length > MAXIMUM_TEXT) return false
+    if (typeof member === 'string') {
+      if (member.length > MAXIMUM_TEXT || !PRINTABLE_ASCII.test(member)) return false
+    } else if (typeof member === 'object' && member !== null && !isPrintable(member)) return false
+  }
+  return true
 }
 
 function printableMembers(value: object): object {

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { Operation, Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
 import { canonicalJson } from './canonical-json.ts'
@@ -37,8 +37,8 @@ export function recordKey(id: number): string {
 export function nextRecord(head: Head, at: number, event: AuditEvent): { record: AuditRecord; put: Operation } {
   const body = { at, event, id: head.id + 1, previous: head.hash }
   const json = canonicalJson(body)
-  const hash = sha256(json)
-  return { record: { ...body, hash }, put: { put: recordKey(body.id), value: hash + json } }
+  const digest = sha256(json)
+  return { record: { ...body, hash: digest }, put: { put: recordKey(body.id), value: digest + json } }
 }
 
 /** Throws when it is no record at all; says nothing about its place in the chain. */
@@ -51,8 +51,8 @@ export function readRecord(value: Buffer): AuditRecord {
 /** What is wrong with the record that should follow `head`; null when nothing is. */
 export function recordFault(value: Buffer, head: Head): string | null {
   const text = value.toString()
-  const hash = text.slice(0, HASH_LENGTH)
-  if (sha256(text.slice(HASH_LENGTH)) !== hash) return 'the record was changed: its hash does not fit'
+  if (sha256(text.slice(HASH_LENGTH)) !== text.slice(0, HASH_LENGTH))
+    return 'the record was changed: its hash does not fit'
   const { id, previous } = readRecord(value)
   if (id !== head.id + 1) return `the record has the number of another (${id})`
   if (previous !== head.hash) return 'the record does not follow the one before it'
@@ -78,4 +78,4 @@ export function readHead(store: Store, vault: Vault): Head | 'forged' | undefine
 }
 
 const headMac = ({ id, hash }: Head, vault: Vault) => vault.mac('audit-head', Buffer.from(`${id}:${hash}`))
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+const sha256 = (text: string) => hash('sha256', text, 'hex')
