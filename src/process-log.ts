@@ -1,4 +1,4 @@
-import { destination, pino } from 'pino'
+import { destination, pino, stdSerializers } from 'pino'
 import { LogLines } from './log-lines.ts'
 import { type Log, silentLog } from './model/log.ts'
 
@@ -10,11 +10,37 @@ export function openLog(level: LogLevel): Log {
   const options = {
     name: 'latchkey',
     level,
-    redact: { paths: ['*.password', '*.secret', '*.token', '*.key'], remove: true },
+    formatters: { log: withoutSecrets },
+    serializers: { err: loggedError },
   }
   if (!process.stderr.isTTY) return pino(options, stderrLines())
   const colour = process.env.NO_COLOR === undefined || process.env.NO_COLOR === ''
   return pino(options, { write: line => process.stderr.write(`${readableLine(line, colour)}\n`) })
+}
+
+/** A second lock: nothing that holds a secret is logged anyway. */
+const SECRET = new Set(['password', 'secret', 'token', 'key'])
+
+/** Without members of these names in whatever a line holds. Errors are stripped when they have become plain objects. */
+export function withoutSecrets(fields: Record<string, unknown>): Record<string, unknown> {
+  let clean = fields
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value !== 'object' || value === null || value instanceof Error) continue
+    const safe = stripped(value)
+    if (safe === value) continue
+    if (clean === fields) clean = { ...fields }
+    clean[name] = safe
+  }
+  return clean
+}
+
+export const loggedError = (error: Error): object => stripped(stdSerializers.err(error))
+
+function stripped(value: object): object {
+  const members = Object.entries(value)
+  return members.some(([name]) => SECRET.has(name))
+    ? Object.fromEntries(members.filter(([name]) => !SECRET.has(name)))
+    : value
 }
 
 let lines: LogLines | null = null
