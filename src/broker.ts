@@ -1,5 +1,4 @@
 // The composition root: opens every room in order, wires the ports they own, and closes them in reverse.
-import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import { Access } from './access/access.ts'
@@ -33,6 +32,7 @@ import { ReservedPort } from './reserved-port.ts'
 import { openDataDirectory } from './store/data-directory.ts'
 import { type GroupWrite, LevelStore } from './store/level-store.ts'
 import { TimeSeen } from './store/time-seen.ts'
+import { systemRandom } from './system-random.ts'
 import { environmentKey, fileKey } from './vault/key-encryption-key.ts'
 import * as secretFormat from './vault/secret-format.ts'
 import { Vault } from './vault/vault.ts'
@@ -74,7 +74,6 @@ export interface Latchkey {
 
 const SYSTEM: Actor = { kind: 'system', id: 'latchkey' }
 const systemClock: Clock = { now: () => Date.now() }
-const systemRandom: Random = { bytes: count => randomBytes(count) }
 /** Milliseconds between two looks at the age of the server's certificate. */
 const CERTIFICATE_CHECK = 3_600_000
 
@@ -94,7 +93,7 @@ export async function createLatchkey(input: ConfigurationInput = {}, options: La
 }
 
 async function open(configuration: Configuration, options: LatchkeyOptions, opened: Opened): Promise<Latchkey> {
-  const { clock = systemClock, random = systemRandom, unsafeForTests = {} } = options
+  const { clock = systemClock, random = systemRandom(), unsafeForTests = {} } = options
   const { limits } = configuration
   const log = options.log ?? openLog(configuration.log.level)
   const meter = new Metrics()
