@@ -322,7 +322,10 @@ export class Gate implements Peer, EngineSide, Opener {
       subscribing: new Subscribing(parts),
     }
     connect.will = null
-    if (this.#conversation === null) connect.password = null // a conversation may begin anew, with all that was shown
+    if (this.#conversation === null) {
+      connect.password = null
+      this.#peer.forget()
+    } // else it may begin anew, with all that was shown
     bus.attach(session, delivery)
     this.#record('session-start', null)
     delivery.pump()

@@ -225,6 +225,10 @@ class Arrival implements PeerSocket {
     this.onAdmitted = null
   }
 
+  forget(): void {
+    this.proof = NOTHING_SHOWN
+  }
+
   left(): void {
     this.opened()
     this.#visit.left()

@@ -22,6 +22,8 @@ export interface PeerSocket {
    * when there is no room left, and may send no more than `maximumEarlyBytes` over WebSocket.
    */
   admitted(): void
+  /** What the handshake showed is judged and will not be asked for again. */
+  forget(): void
 }
 
 /** Bounds on one connection until it reaches `onPeer`. */

@@ -65,6 +65,9 @@ interface ShownIdentity {
   readonly key: Buffer
 }
 
+/** null without PSK. */
+type Proved = ShownIdentity | 'unshown' | null
+
 interface Handshake {
   readonly address: string
   readonly next: Next
@@ -93,7 +96,7 @@ export class TlsAcceptor {
   accept(socket: Socket, address: string, next: Next): void {
     const key = endpoints(socket)
     this.#handshakes.set(key, { address, next })
-    socket.once('close', () => this.#handshakes.delete(key))
+    socket.on('close', () => this.#handshakes.delete(key))
     this.#server.emit('connection', socket)
   }
 
@@ -102,12 +105,13 @@ export class TlsAcceptor {
   }
 
   #settings(material: TlsMaterial) {
-    const { pskKey } = this.#options
+    const { pskKey, protocol } = this.#options
     return {
       key: material.privateKeyPem,
       cert: material.certificatePem,
       ca: [...material.caPem],
-      ALPNProtocols: [this.#options.protocol],
+      // Not `ALPNProtocols`, which Node copies for each connection. Whoever offers others alone is refused (RFC 7301 3.2).
+      ALPNCallback: ({ protocols }: { protocols: string[] }) => (protocols.includes(protocol) ? protocol : undefined),
       minVersion: 'TLSv1.2' as const,
       ciphers: CIPHERS,
       requestCert: true,
@@ -132,27 +136,19 @@ export class TlsAcceptor {
   }
 
   #secured(socket: TLSSocket): void {
-    const handshake = this.#handshakes.get(endpoints(socket))
+    const key = endpoints(socket)
+    const handshake = this.#handshakes.get(key)
+    this.#handshakes.delete(key)
     if (handshake === undefined) {
       socket.destroy()
       return
     }
-    socket.on('error', () => {})
-    const proved = this.#proved(socket)
-    const identity = () => {
-      if (proved === null) return null
-      return proved !== 'unshown' && this.#holds(proved) ? proved.identity : ''
-    }
-    handshake.next(socket, {
-      certificates: chainOf(socket),
-      get pskIdentity() {
-        return identity()
-      },
-    })
+    socket.on('error', ignore)
+    handshake.next(socket, new Proof(chainOf(socket), this.#proved(socket), this))
   }
 
   /** A key that was replaced or revoked between the handshake and now proves nothing, though its identity lives on. */
-  #holds({ identity, key }: ShownIdentity): boolean {
+  holds({ identity, key }: ShownIdentity): boolean {
     const now = this.#options.pskKey?.(identity) ?? null
     return now !== null && now.length === key.length && timingSafeEqual(now, key)
   }
@@ -161,7 +157,7 @@ export class TlsAcceptor {
    * That the callback gave out a key does not mean that the peer has it: in TLS 1.3 a client that offers only SHA-384
    * suites makes OpenSSL look the identity up, pass it over and go on with certificates, nothing proved.
    */
-  #proved(socket: TLSSocket): ShownIdentity | 'unshown' | null {
+  #proved(socket: TLSSocket): Proved {
     if (this.#options.pskKey === null) return null
     const used =
       socket.getProtocol() === 'TLSv1.3'
@@ -179,6 +175,25 @@ export class TlsAcceptor {
     if (address !== undefined)
       onHandshakeFailure?.({ transport: name, address, pskIdentity: this.#shown.get(socket)?.identity ?? null, reason })
     socket.destroy()
+  }
+}
+
+const ignore = () => {}
+
+class Proof implements ChannelProof {
+  readonly certificates: readonly Buffer[]
+  readonly #proved: Proved
+  readonly #acceptor: TlsAcceptor
+
+  constructor(certificates: readonly Buffer[], proved: Proved, acceptor: TlsAcceptor) {
+    this.certificates = certificates
+    this.#proved = proved
+    this.#acceptor = acceptor
+  }
+
+  get pskIdentity(): string | null {
+    if (this.#proved === null) return null
+    return this.#proved !== 'unshown' && this.#acceptor.holds(this.#proved) ? this.#proved.identity : ''
   }
 }
 

@@ -218,6 +218,13 @@ describe('tls', () => {
     expect(await peer()).toMatchObject({ certificates: [], pskIdentity: null })
   })
 
+  test('of the protocols that a peer offers `mqtt` is taken; whoever offers others alone is refused', async () => {
+    const { listener } = await open('mqtts')
+    const { socket } = await tls(listener.port, { ALPNProtocols: ['http/1.1', 'mqtt'] })
+    expect(socket.alpnProtocol).toBe('mqtt')
+    await expect(tls(listener.port, { ALPNProtocols: ['http/1.1'] })).rejects.toThrow()
+  })
+
   test('TLS 1.1 is refused', async () => {
     const { listener } = await open('mqtts')
     const old = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
