@@ -69,40 +69,51 @@ async function releaseIsRepeated(scene: Scene): Promise<void> {
   expect(last.packets.map(({ cmd }) => cmd)).toEqual([])
 }
 
+/** One whose session ends with its connection, and one whose exchanges are stored. */
+const publishers = async (scene: Scene) => [
+  await scene.client(),
+  await scene.client(scene.lasting(`${scene.word}-lasting`)),
+]
+
 async function isAcknowledged(scene: Scene, qos: 1 | 2): Promise<void> {
   const subscriber = await scene.subscriber()
-  const publisher = await scene.client()
-  publisher.sendPublish(`${scene.word}/a`, 'x', { qos, messageId: 777 })
-  expect((await publisher.next(qos === 1 ? 'puback' : 'pubrec')).messageId).toBe(777)
-  expect(await subscriber.message()).toBe('x')
+  for (const publisher of await publishers(scene)) {
+    publisher.sendPublish(`${scene.word}/a`, 'x', { qos, messageId: 777 })
+    expect((await publisher.next(qos === 1 ? 'puback' : 'pubrec')).messageId).toBe(777)
+    expect(await subscriber.message()).toBe('x')
+  }
 }
 
 /** The same identifier after its end is a new message. */
 async function isNew(scene: Scene, qos: 1 | 2): Promise<void> {
   const subscriber = await scene.subscriber()
-  const publisher = await scene.client()
-  for (const dup of [false, true]) await publisher.publish(`${scene.word}/a`, 'x', { qos, messageId: 7, dup })
-  expect(await subscriber.messages(2)).toEqual(['x', 'x'])
+  for (const publisher of await publishers(scene)) {
+    for (const dup of [false, true, false]) await publisher.publish(`${scene.word}/a`, 'x', { qos, messageId: 7, dup })
+    expect(await subscriber.messages(3)).toEqual(['x', 'x', 'x'])
+  }
 }
 
 async function isNotDoubled(scene: Scene): Promise<void> {
   const subscriber = await scene.subscriber()
-  const publisher = await scene.client()
-  for (const dup of [false, true, true, false]) {
-    publisher.sendPublish(`${scene.word}/a`, 'x', { qos: 2, messageId: 7, dup })
-    expect((await publisher.next('pubrec')).messageId).toBe(7)
+  for (const publisher of await publishers(scene)) {
+    for (const dup of [false, true, true, false]) {
+      publisher.sendPublish(`${scene.word}/a`, 'x', { qos: 2, messageId: 7, dup })
+      expect((await publisher.next('pubrec')).messageId).toBe(7)
+    }
+    publisher.send({ cmd: 'pubrel', messageId: 7 })
+    await publisher.next('pubcomp')
+    expect(await subscriber.message()).toBe('x')
+    expect(await subscriber.waiting()).toEqual([])
   }
-  publisher.send({ cmd: 'pubrel', messageId: 7 })
-  await publisher.next('pubcomp')
-  expect(await subscriber.waiting()).toHaveLength(1)
 }
 
 async function isCompleted(scene: Scene): Promise<void> {
-  const client = await scene.client()
-  client.sendPublish(scene.word, 'x', { qos: 2, messageId: 300 })
-  await client.next('pubrec')
-  client.send({ cmd: 'pubrel', messageId: 300 })
-  expect((await client.next('pubcomp')).messageId).toBe(300)
+  for (const client of await publishers(scene)) {
+    client.sendPublish(scene.word, 'x', { qos: 2, messageId: 300 })
+    await client.next('pubrec')
+    client.send({ cmd: 'pubrel', messageId: 300 })
+    expect((await client.next('pubcomp')).messageId).toBe(300)
+  }
 }
 
 /** A refusal ends the exchange: nothing is sent again. */

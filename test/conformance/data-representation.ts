@@ -125,13 +125,15 @@ export const DATA_REPRESENTATION: readonly Row[] = [
     v5: '2.2.1-5',
     says: 'acknowledgements carry the packet identifier of their message',
     async check(scene) {
-      const client = await scene.client()
-      client.sendPublish(scene.word, 'x', { qos: 1, messageId: 0x1234 })
-      expect((await client.next('puback')).messageId).toBe(0x1234)
-      client.sendPublish(scene.word, 'x', { qos: 2, messageId: 0xffff })
-      expect((await client.next('pubrec')).messageId).toBe(0xffff)
-      client.send({ cmd: 'pubrel', messageId: 0xffff })
-      expect((await client.next('pubcomp')).messageId).toBe(0xffff)
+      for (const options of [{}, scene.lasting()]) {
+        const client = await scene.client(options)
+        client.sendPublish(scene.word, 'x', { qos: 1, messageId: 0x1234 })
+        expect((await client.next('puback')).messageId).toBe(0x1234)
+        client.sendPublish(scene.word, 'x', { qos: 2, messageId: 0xffff })
+        expect((await client.next('pubrec')).messageId).toBe(0xffff)
+        client.send({ cmd: 'pubrel', messageId: 0xffff })
+        expect((await client.next('pubcomp')).messageId).toBe(0xffff)
+      }
     },
   },
   {

@@ -31,10 +31,12 @@ export const NETWORK: readonly Row[] = [
     v5: '4.2-1',
     says: 'TCP is an ordered, lossless stream, however it is cut',
     async check(scene) {
+      const other = await scene.client()
       const wire = scene.wire()
       for (const byte of [...connect(scene), ...packet(0xc0)]) {
         wire.sendBytes([byte])
         await wire.settleWriting()
+        await other.settle() // the broker has read what there was
       }
       await wire.next('connack')
       await wire.next('pingresp')
