@@ -30,7 +30,7 @@ export function markdown(run: Run): string {
 const METHOD = [
   'Command: `npm run bench -- mqtt --markdown`. For each scenario each broker is started once, as a process of its own; in each round',
   'all take their turn in random order while the others are idle. CPU is the user and system time of all threads of the broker, from',
-  'its `schedstat`. Numbers are medians, in brackets the extremes; the ratio is Mosquitto’s median to ours, so above 1 Latchkey takes',
+  'its `schedstat`, after a second or so to warm up. Numbers are medians, in brackets the extremes; the ratio is Mosquitto’s median to ours, so above 1 Latchkey takes',
   'less. The load is one thread in C (`test/bench/mqtt-load`) with raw sockets and prepared packets, 64 byte payloads unless said',
   'otherwise. The window is how many messages of one publisher are not yet delivered to all their subscribers (and, for QoS 1 and 2,',
   'acknowledged); all that it allows goes out in one write. Fixed rates send one message in one write, and latency counts from when it',
@@ -49,7 +49,7 @@ const of = (rows: readonly Row[], server: Contender['key']) => rows.find(row => 
 
 function cpuTable(all: Rows): string[] {
   const cell = (row: Row | undefined) =>
-    row ? `${figure(row.cpu.median)} ${extremes(row.cpu, digits(row.cpu.median))}` : ''
+    row ? within(figure(row.cpu.median), extremes(row.cpu, digits(row.cpu.median))) : ''
   return [
     ...header(['scenario', 'Latchkey', 'Mosquitto', 'relay', 'ratio', 'of the relay', 'goal', '']),
     ...all.map(({ scenario, rows }) =>
@@ -66,7 +66,7 @@ function cpuTable(all: Rows): string[] {
 
 function latencyTable(all: Rows): string[] {
   return [
-    ...header(['scenario', 'a second', 'p50 ms', 'p99 ms', 'RSS MiB', 'load', 'lost']),
+    ...header(['scenario', 'rounds', 'a second', 'p50 ms', 'p99 ms', 'RSS MiB', 'load', 'lost']),
     ...all.map(({ scenario, rows }) => {
       const both = (tell: (row: Row) => string) =>
         rows
@@ -75,9 +75,10 @@ function latencyTable(all: Rows): string[] {
           .join(' / ')
       return line([
         scenario.name,
-        both(({ perSecond }) => grouped(perSecond.median)),
+        roundsOf(scenario, rows),
+        both(({ perSecond }) => grouped(Math.round(perSecond.median))),
         both(({ p50 }) => p50.median.toFixed(2)),
-        both(({ p99 }) => `${p99.median.toFixed(2)} ${extremes(p99, 2)}`),
+        both(({ p99 }) => within(p99.median.toFixed(2), extremes(p99, 2))),
         both(({ mebibytes }) => mebibytes.toFixed(0)),
         both(({ loadCores }) => loadCores.toFixed(2)),
         both(({ lost }) => grouped(lost)),
@@ -89,13 +90,14 @@ function latencyTable(all: Rows): string[] {
 function idleTable(all: Rows): string[] {
   const cell = (row: Row | undefined) => {
     const bytes = row?.bytesPerConnection
-    return bytes ? `${grouped(bytes.median)} ${extremes(bytes, 0)}` : ''
+    return bytes ? within(grouped(Math.round(bytes.median)), extremes(bytes, 0)) : ''
   }
   return [
-    ...header(['scenario', 'Latchkey', 'Mosquitto', 'relay', 'goal', '']),
+    ...header(['scenario', 'rounds', 'Latchkey', 'Mosquitto', 'relay', 'goal', '']),
     ...all.map(({ scenario, rows }) =>
       line([
         scenario.about,
+        String(rows[0]?.rounds ?? 0),
         ...(['latchkey', 'mosquitto', 'relay'] as const).map(server => cell(of(rows, server))),
         ...goalCells(scenario, rows),
       ]),
@@ -113,11 +115,11 @@ function frozenTable(all: Rows): string[] {
         return line([
           scenario.name,
           row.about,
-          grouped(calmPerSecond.median),
-          grouped(row.perSecond.median),
-          `${bold(share.median)} ${extremes(share, 2)}`,
+          grouped(Math.round(calmPerSecond.median)),
+          grouped(Math.round(row.perSecond.median)),
+          within(bold(share.median), extremes(share, 2)),
           `${silence.median.toFixed(1)} (${calmSilence.median.toFixed(1)})`,
-          `${peakMebibytes.median.toFixed(0)} ${extremes(peakMebibytes, 0)}`,
+          within(peakMebibytes.median.toFixed(0), extremes(peakMebibytes, 0)),
           `${closed} of ${row.rounds}`,
           ...(row.server === 'latchkey' ? goalCells(scenario, rows) : ['', '']),
         ])
@@ -125,6 +127,8 @@ function frozenTable(all: Rows): string[] {
     ),
   ]
 }
+
+const roundsOf = ({ time }: Scenario, rows: readonly Row[]) => `${rows[0]?.rounds ?? 0} of ${time.seconds} s`
 
 /** The goals of a scenario, and whether each is met. */
 function goalCells(scenario: Scenario, rows: readonly Row[]): [string, string] {
@@ -145,6 +149,7 @@ const started = ({ about, configuration }: Contender): string[] => [
   '',
 ]
 
+const within = (median: string, brackets: string) => `${median} ${brackets}`.trimEnd()
 /** Three digits are enough. */
 const digits = (value: number) => (value < 10 ? 2 : value < 100 ? 1 : 0)
 const figure = (value: number) => value.toFixed(digits(value))

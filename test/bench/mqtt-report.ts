@@ -56,9 +56,9 @@ export function headLines({ machine, loadAfter, startedAt, tookSeconds, commit, 
   return [
     `${startedAt.slice(0, 16).replace('T', ' ')} UTC, commit ${commit ?? 'unknown'}, ${(tookSeconds / 60).toFixed(1)} minutes`,
     `${cores} cores (${cpu}), ${memory} of memory, Linux ${linux}`,
-    `Node ${node} with OpenSSL ${process.versions.openssl}; load and Mosquitto with ${openssl ?? 'no TLS'}`,
+    `Node ${node} with OpenSSL ${process.versions.openssl}`,
     `load average before ${load.join(' ')}, after ${loadAfter.join(' ')}`,
-    `TLS: ${TLS}`,
+    ...(openssl === null ? [] : [`${TLS}; load and Mosquitto with ${openssl}`]),
     ...missing.map(absent => `not measured: ${absent}`),
   ]
 }
@@ -146,5 +146,6 @@ function goalLines(scenario: Scenario, rows: readonly Row[]): string[] {
 export const told = ({ of, goal, measured, isMet }: Verdict): string =>
   `${of}: ${measured.toFixed(2)}, goal ${goal}: ${isMet ? 'met' : 'MISSED'}`
 
+/** Nothing where there was only one round, or no difference. */
 export const extremes = ({ minimum, maximum }: Spread, digits: number): string =>
-  `(${minimum.toFixed(digits)} - ${maximum.toFixed(digits)})`
+  minimum === maximum ? '' : `(${minimum.toFixed(digits)} - ${maximum.toFixed(digits)})`
