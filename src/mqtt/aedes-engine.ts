@@ -6,6 +6,7 @@
 //   client._wireVersion, .version, .connected, .connackSent, .subscriptions
 //                                           what CONNECT and SUBSCRIBE leave behind in it
 //   broker.registerClient                   would keep clients that leave while they are being admitted
+//   the error of a write that threw         ends CONNECT, with what was thrown as its `cause`
 // A client of Aedes holds 5 KB and answers a packet in a moment, so it is lent: a connection has one as long as a packet
 // of it is under way, and an idle one has none. Aedes never sees a client identifier, a filter or a topic: it keeps them as
 // keys of plain objects, so `constructor` or `__proto__` would crash it, and its syntax checks are wrong in both directions.
@@ -15,7 +16,7 @@ import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes
 import { FAILURES, Failure, type FailureCode } from '../model/failure.ts'
 import { type AnswerTerms, answerTerms, encodeRefusal } from './answer-terms.ts'
 import { EMPTY, encodeAcknowledgement } from './encode.ts'
-import { EngineStream, guarded } from './engine-stream.ts'
+import { CONNACK_DUE, EngineStream } from './engine-stream.ts'
 import type { ConnectPacket, ProtocolVersion } from './packets.ts'
 import type { Accepted, EngineSession, EngineSide, SessionEngine } from './session-engine.ts'
 
@@ -70,7 +71,6 @@ export class AedesEngine implements SessionEngine {
       const done = args.at(-1)
       if (typeof done === 'function') done()
     }
-    broker.on('connackSent', (_, client) => streamOf(client).connack())
     const emitter: EventEmitter = broker
     // Whoever fails is told through its own packet; an `error` nobody listens to would stop the process.
     for (const event of ['clientError', 'connectionError', 'error']) emitter.on(event, () => {})
@@ -124,7 +124,7 @@ class Seat {
   /** `version`: as agreed in CONNECT; null before it. */
   begin(side: EngineSide, version: ProtocolVersion | null): void {
     const client = this.#client
-    this.stream.serve(side, version !== null)
+    this.stream.serve(side, version === null)
     client.connected = client.connackSent = version !== null
     client.version = client._wireVersion = version
   }
@@ -143,7 +143,8 @@ class Seat {
     this.#client._nextBatch = error => {
       if (isDone || this.stream.destroyed) return
       isDone = true
-      if (error) side.failed(error)
+      // What Aedes would do after CONNACK (a queue that it has not got) costs more than all it does before.
+      if (error && error.cause !== CONNACK_DUE) side.failed(error)
       else done(--this.#underWay === 0)
     }
     this.#enter(packet)
@@ -185,7 +186,11 @@ class AedesSession implements EngineSession {
         this.#seat = null
         this.#seats.giveBack(seat)
       }
-      guarded(this.#side, done)
+      try {
+        done()
+      } catch (error) {
+        this.#side.failed(error) // what goes wrong in our own callbacks ends this client, not the process
+      }
     })
   }
 
@@ -322,8 +327,6 @@ const NO_STATE = {
   cleanSubscriptions: nothing,
   incomingStorePacket: nothing,
   delWill: nothing,
-  // For `pipeline`, which takes whatever can be iterated: a Readable per CONNECT would be one too many.
-  outgoingStream: () => [],
   streamWill: () => [],
 }
 
@@ -370,7 +373,6 @@ function checkPrivateParts(broker: Aedes): void {
 
 const NOBODY: EngineSide = {
   admit: async () => false,
-  connack() {},
   write() {},
   answered() {},
   failed() {},

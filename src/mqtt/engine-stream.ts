@@ -2,39 +2,40 @@ import { EventEmitter } from 'node:events'
 import { Failure } from '../model/failure.ts'
 import type { EngineSide } from './session-engine.ts'
 
-/** What the engine takes for a socket; whom it serves changes. CONNACK is ours: what is written before it is dropped. */
+/** Thrown when the engine begins to write CONNACK, which is ours: there its part in CONNECT ends. */
+export const CONNACK_DUE = new Error('CONNACK is due')
+
+/** What the engine takes for a socket; whom it serves changes. */
 export class EngineStream extends EventEmitter {
   side: EngineSide
   readonly writable = true
   readonly readable = true
   destroyed = false
-  #writes = false
+  #isConnecting = false
+  #isMute = true
 
   constructor(side: EngineSide) {
     super()
     this.side = side
   }
 
-  /** `writes`: CONNACK is out. */
-  serve(side: EngineSide, writes: boolean): void {
+  serve(side: EngineSide, isConnecting: boolean): void {
     this.side = side
-    this.#writes = writes
-  }
-
-  connack(): void {
-    this.#writes = true
-    guarded(this.side, () => this.side.connack())
+    this.#isConnecting = isConnecting
+    this.#isMute = false
   }
 
   write(bytes: Buffer | string): boolean {
-    if (this.#writes) this.side.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
+    if (this.#isMute) return true
+    if (this.#isConnecting) throw CONNACK_DUE
+    this.side.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
     return true
   }
 
   withoutWriting(act: () => void): void {
-    this.#writes = false
+    this.#isMute = true
     act()
-    this.#writes = true
+    this.#isMute = false
   }
 
   read(): null {
@@ -51,15 +52,6 @@ export class EngineStream extends EventEmitter {
 
   close(): void {
     this.destroyed = true
-    this.#writes = false
-  }
-}
-
-/** What goes wrong in our own callbacks ends this client, not the process. */
-export function guarded(side: EngineSide, act: () => void): void {
-  try {
-    act()
-  } catch (error) {
-    side.failed(error)
+    this.#isMute = true
   }
 }

@@ -69,8 +69,6 @@ export class Gate implements Peer, EngineSide, Opener {
   #opening: Opening | null = null
   #conversation: EnhancedAuthentication | null = null
   #traffic: Traffic | null = null
-  /** Later packets are read when CONNACK is out and the engine is done with CONNECT. */
-  #unanswered = 2
   #received = 0
   /** null until something is read after CONNACK. */
   #throttle: Throttle | null = null
@@ -152,7 +150,7 @@ export class Gate implements Peer, EngineSide, Opener {
     if (packet.type === 'connect') {
       this.#connect = packet
       this.#connection.hold()
-      this.#engine.connect(packet, () => this.#settled())
+      this.#engine.connect(packet, () => this.#connack())
     } else if (packet.type === 'auth' && this.#conversation !== null) this.#conversation.received(packet)
     else throw violation(`${packet.type} before CONNACK`)
   }
@@ -294,7 +292,7 @@ export class Gate implements Peer, EngineSide, Opener {
     return this.#conversation.run(exchange, connect.properties.authenticationData ?? null)
   }
 
-  connack(): void {
+  #connack(): void {
     const connect = this.#connect
     const opening = this.#opening
     const session = opening?.session
@@ -329,11 +327,7 @@ export class Gate implements Peer, EngineSide, Opener {
     bus.attach(session, delivery)
     this.#record('session-start', null)
     delivery.pump()
-    this.#settled()
-  }
-
-  #settled(): void {
-    if (--this.#unanswered === 0) this.#connection.release()
+    this.#connection.release()
   }
 
   write(bytes: Buffer): void {

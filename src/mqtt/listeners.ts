@@ -147,23 +147,27 @@ class Front implements Listener {
       return
     }
     const { meter } = this.#options
-    const timer = setTimeout(() => {
-      meter.count('latchkey_mqtt_connections_refused_total', { reason: 'opening-timeout' })
-      socket.destroy()
-    }, this.#limits.openingTimeout)
-    const arrival = new Arrival(this.name, address, visit, socket, timer)
+    const arrival = new Arrival(this.name, address, visit, socket)
     this.#sockets.add(socket)
     socket.on('close', () => {
       this.#sockets.delete(socket)
       arrival.left()
     })
     meter.count('latchkey_mqtt_connections_total', { transport: this.name })
+    if (this.#tls !== null || this.#webSocket !== null) this.#limitOpening(socket, arrival)
     if (this.#tls === null) this.#opened(socket, arrival)
     else
       this.#tls.accept(socket, address, (stream, proof) => {
         arrival.proof = proof
         this.#opened(stream, arrival)
       })
+  }
+
+  #limitOpening(socket: Socket, arrival: Arrival): void {
+    arrival.timer = setTimeout(() => {
+      this.#options.meter.count('latchkey_mqtt_connections_refused_total', { reason: 'opening-timeout' })
+      socket.destroy()
+    }, this.#limits.openingTimeout)
   }
 
   /** TCP and TLS are through. */
@@ -194,15 +198,15 @@ class Arrival implements PeerSocket {
   stream: Duplex
   proof: ChannelProof = NOTHING_SHOWN
   onAdmitted: (() => void) | null = null
+  /** Ends the handshakes. */
+  timer: NodeJS.Timeout | null = null
   readonly #visit: Visit
-  #timer: NodeJS.Timeout | null
 
-  constructor(transport: MqttTransport, address: string, visit: Visit, socket: Socket, timer: NodeJS.Timeout) {
+  constructor(transport: MqttTransport, address: string, visit: Visit, socket: Socket) {
     this.transport = transport
     this.address = address
     this.stream = socket
     this.#visit = visit
-    this.#timer = timer
   }
 
   get certificates(): readonly Buffer[] {
@@ -215,8 +219,8 @@ class Arrival implements PeerSocket {
 
   /** The handshakes are over. */
   opened(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
   }
 
   admitted(): void {

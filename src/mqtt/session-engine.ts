@@ -10,7 +10,7 @@ export interface SessionEngine {
 
 /** One client. Every method is one packet; `done` is called when it is answered, never within the call. */
 export interface EngineSession {
-  /** Asks `admit`, then `connack`. */
+  /** Asks `admit`; `done`: CONNACK is due. */
   connect(packet: ConnectPacket, done: () => void): void
   /**
    * QoS 1 and 2. `accept` takes responsibility for the message, at once or when its promise resolves; then it is
@@ -34,8 +34,6 @@ export type Accepted = FailureCode | null
 export interface EngineSide {
   /** Who is it, and may it have this session? On false the connection has been answered and ended already. */
   admit(): Promise<boolean>
-  /** CONNACK is due. */
-  connack(): void
   /** Part of an answer, or the whole of it. */
   write(bytes: Buffer): void
   /** An answer other than CONNACK has been written to its end. */
