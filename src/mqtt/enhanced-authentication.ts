@@ -1,6 +1,7 @@
 // The AUTH conversations of one connection (MQTT 5, 4.12): the one that CONNECT began, and re-authentications after it.
 // Which methods there are, `auth` says.
 import type { Exchange } from '../auth/exchange.ts'
+import { Failure } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
 import type { Connection } from './connection.ts'
 import { encodeAuth } from './encode.ts'
@@ -19,12 +20,15 @@ export interface Authenticated {
 export class EnhancedAuthentication {
   readonly #method: string
   readonly #connection: Line
+  readonly #room: number
   #isRunning = false
   #answer: ((data: Buffer | null) => void) | null = null
 
-  constructor(method: string, connection: Line) {
+  /** `room`: bytes of a packet to the client. */
+  constructor(method: string, connection: Line, room = Number.POSITIVE_INFINITY) {
     this.#method = method
     this.#connection = connection
+    this.#room = room
   }
 
   /** Resolves with who it is; rejects with a Failure. `first` is the data that came with CONNECT. */
@@ -36,7 +40,7 @@ export class EnhancedAuthentication {
         this.#isRunning = false
         return step
       }
-      this.#connection.push(encodeAuth(REASON.continueAuthentication, this.#method, step.data))
+      this.#send(REASON.continueAuthentication, step.data)
       data = await this.#next()
     }
   }
@@ -64,8 +68,19 @@ export class EnhancedAuthentication {
     const first = this.#dataOf(packet)
     const { principal, data } = await this.run(begin(this.#method), first)
     await renew(principal)
-    this.#connection.push(encodeAuth(REASON.success, this.#method, data))
+    this.#send(REASON.success, data)
     this.#connection.release()
+  }
+
+  /** [MQTT-3.1.2-24] */
+  #send(reason: number, data: Buffer | null): void {
+    const frame = encodeAuth(reason, this.#method, data)
+    if (frame.length > this.#room)
+      throw new Failure(
+        'too-large',
+        `AUTH has ${frame.length} bytes, and the client takes ${this.#room}: let it take more.`,
+      )
+    this.#connection.push(frame)
   }
 
   #dataOf({ properties: { authenticationMethod, authenticationData } }: AuthPacket): Buffer | null {

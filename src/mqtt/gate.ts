@@ -288,8 +288,9 @@ export class Gate implements Peer, EngineSide, Opener {
     const connect = this.#connect
     if (connect === null) throw violation('AUTH before CONNECT')
     const exchange = this.#context.door.begin(evidenceOf(this.#peer, connect), method)
-    this.#conversation = new EnhancedAuthentication(method, this.#connection)
-    return this.#conversation.run(exchange, connect.properties.authenticationData ?? null)
+    const { maximumPacketSize, authenticationData = null } = connect.properties
+    this.#conversation = new EnhancedAuthentication(method, this.#connection, maximumPacketSize)
+    return this.#conversation.run(exchange, authenticationData)
   }
 
   #connack(): void {

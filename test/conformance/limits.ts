@@ -55,6 +55,9 @@ export const LIMITS: readonly Row[] = [
         for (const qos of [0, 1, 2] as const) await client.publish(`${scene.word}/a`, 'x'.repeat(size), { qos })
       await client.settle()
       expect(Math.max(...client.frames.map(({ length }) => length))).toBeLessThanOrEqual(60)
+      const method = { authenticationMethod: 'SCRAM-SHA-256', authenticationData: Buffer.from('n,,n=x,r=y') }
+      const { reasonCode } = await scene.wire().connect({ properties: { maximumPacketSize: 60, ...method } })
+      expect(reasonCode).toBe(0x95) // the challenge has more
     },
   },
   {

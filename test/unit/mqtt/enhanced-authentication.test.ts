@@ -118,4 +118,15 @@ describe('enhanced authentication', () => {
     const refusing: Exchange = { step: () => Promise.reject(new Error('no')) }
     await expect(conversation.run(refusing, null)).rejects.toThrow('no')
   })
+
+  test.each([
+    ['question', 1],
+    ['last word of a re-authentication', 0],
+  ])('a %s that the client does not take ends it [MQTT-3.1.2-24]', async (_, questions) => {
+    conversation = new EnhancedAuthentication('m', line, 12)
+    const begin = () => asking(questions, [])
+    const again = conversation.again(answer('hello', 'm', 0x19), begin, async () => {})
+    await expect(again).rejects.toMatchObject({ code: 'too-large' })
+    expect(line.sent).toEqual([])
+  })
 })
