@@ -60,7 +60,7 @@ export class LiveSessions {
 
   /** Whether somebody is connected by this credential, alone or beside another one. */
   isInUse(credential: string): boolean {
-    return this.#hanging.has(tie('credential', credential))
+    return this.#hanging.has(credentialTie(credential))
   }
 
   /**
@@ -236,16 +236,19 @@ function expiryOf({ issuer, jti }: Principal): FailureCode {
   return issuer === null && jti === null ? 'credential-expired' : 'token-expired'
 }
 
-/** JSON keeps names that contain separators apart. */
-const tie = (...parts: string[]): string => JSON.stringify(parts)
+const ownerTie = (id: string): string => `owner ${id}`
+const credentialTie = (id: string): string => `credential ${id}`
+const issuerTie = (issuer: string): string => `issuer ${issuer}`
+/** Both come from outside; JSON keeps names that contain separators apart. */
+const tokenTie = (issuer: string, jti: string): string => `token ${JSON.stringify([issuer, jti])}`
 
 function tiesOf({ subject, credential, besides = [], issuer, jti }: Principal): string[] {
-  return [
-    tie('owner', subject.id),
-    ...[...(credential === null ? [] : [credential]), ...besides].map(({ id }) => tie('credential', id)),
-    ...(issuer === null ? [] : [tie('issuer', issuer)]),
-    ...(issuer === null || jti === null ? [] : [tie('token', issuer, jti)]),
-  ]
+  const ties = [ownerTie(subject.id)]
+  if (credential !== null) ties.push(credentialTie(credential.id))
+  for (const { id } of besides) ties.push(credentialTie(id))
+  if (issuer !== null) ties.push(issuerTie(issuer))
+  if (issuer !== null && jti !== null) ties.push(tokenTie(issuer, jti))
+  return ties
 }
 
 /** What a change pulls at; null when no session hangs on it. */
@@ -253,13 +256,13 @@ function tieOf(change: Exclude<Change, { kind: 'policy' }>): string | null {
   switch (change.kind) {
     case 'device':
     case 'client':
-      return tie('owner', change.id)
+      return ownerTie(change.id)
     case 'credential':
-      return tie('credential', change.id)
+      return credentialTie(change.id)
     case 'token':
-      return tie('token', change.issuer, change.jti)
+      return tokenTie(change.issuer, change.jti)
     case 'issuer':
-      return tie('issuer', change.id)
+      return issuerTie(change.id)
     case 'key':
       return null
   }

@@ -75,7 +75,7 @@ export class AttemptLimiter {
     for (const claim of claims) {
       const pair = pairOf(network, claim)
       this.#claims.delete(pair)
-      this.#knownGood.set(pair, true)
+      if (!this.#knownGood.has(pair)) this.#knownGood.set(pair, true) // `check` has counted it as used
     }
   }
 

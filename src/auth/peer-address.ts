@@ -11,7 +11,7 @@ export function peerAddress(remoteAddress: string): string {
  * 2^64 addresses there.
  */
 export function peerNetwork(address: string): string {
-  if (!isIPv6(address)) return address
+  if (!address.includes(':') || !isIPv6(address)) return address
   const [head = '', tail] = address.split('::')
   const groups = head === '' ? [] : head.split(':')
   if (tail !== undefined) {
