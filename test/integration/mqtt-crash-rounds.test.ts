@@ -1,5 +1,6 @@
-// kill -9 at random points, round after round over one data directory: publishers of QoS 1 and 2 and persistent
-// subscribers, online and offline, lose nothing that was acknowledged, get no QoS 2 message twice and keep the order.
+// kill -9 at random points, also while the broker starts, round after round over one data directory: publishers of QoS 1
+// and 2 and persistent subscribers, online and offline, lose nothing that was acknowledged, get no QoS 2 message twice and
+// keep the order.
 //   LATCHKEY_CRASH_ROUNDS=500 LATCHKEY_TEST_SEED=1 npm test -- test/integration/mqtt-crash-rounds.test.ts
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
@@ -123,7 +124,7 @@ function nextPoint(): Point {
     case 6:
       return { kind: 'acknowledgements', count: 1 + below(600) }
     default:
-      return { kind: 'write', moment: `${pick('before', 'after')}:${1 + below(120)}` }
+      return { kind: 'write', moment: `${pick('before', 'after')}:${1 + below(pick(6, 120))}` }
   }
 }
 
@@ -164,7 +165,7 @@ let [deaths, deathsAtStart] = [0, 0]
 async function round(point: Point): Promise<void> {
   const args = point.kind === 'write' ? ['--unsafe-kill-at-write', point.moment] : []
   try {
-    broker = await startBrokerProcess(folder, CONFIGURATION, { args })
+    broker = await startBrokerProcess(folder, { ...CONFIGURATION, durability: pick('fsync', 'write') }, { args })
   } catch (error) {
     if (point.kind !== 'write' || !String(error).includes('SIGKILL')) throw error
     deathsAtStart++
