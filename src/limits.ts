@@ -9,6 +9,7 @@ import { DEFAULT_HTTP_LIMITS } from './http/listener.ts'
 import { ADMISSION_LIMITS } from './mqtt/admission.ts'
 import { MQTT_LIMITS } from './mqtt/limits.ts'
 import { LISTENER_LIMITS } from './mqtt/peer-socket.ts'
+import { RECEPTION_LIMITS } from './mqtt/reception.ts'
 import { DEFAULT_REGISTRY_LIMITS } from './registry/limits.ts'
 import { STORE_LIMITS } from './store/limits.ts'
 
@@ -30,7 +31,7 @@ const uint16 = z.int().min(1).max(65_535)
 /** MQTT and the bus stand at the top; other rooms have a section of their own. */
 export const limitsSchema = z.strictObject({
   ...bounds(
-    { ...MQTT_LIMITS, ...ADMISSION_LIMITS, ...LISTENER_LIMITS, ...BUS_LIMITS },
+    { ...MQTT_LIMITS, ...ADMISSION_LIMITS, ...RECEPTION_LIMITS, ...LISTENER_LIMITS, ...BUS_LIMITS },
     {
       maxKeepAlive: uint16.describe('Seconds; MQTT 5 clients that ask for more, or for none, are told this one.'),
       receiveMaximum: uint16.describe('QoS 1 and 2 messages a client may have in flight to us.'),
@@ -39,6 +40,8 @@ export const limitsSchema = z.strictObject({
       sessionExpiry: z.int().min(0).max(0xffff_ffff).describe('Seconds; the longest Session Expiry Interval granted.'),
       messageRate: rate.describe('PUBLISH packets a second from one MQTT connection; 0 = as many as come.'),
       byteRate: rate.describe('Bytes a second from one MQTT connection; 0 = as many as come.'),
+      connectRate: rate.describe('CONNECT packets a second over all listeners; 0 = as many as come.'),
+      connectRatePerAddress: rate.describe('CONNECT packets a second from one address; 0 = as many as come.'),
       sysInterval: z
         .int()
         .min(0)

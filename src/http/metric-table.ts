@@ -28,6 +28,7 @@ export const METRIC_TABLE: ReadonlyMap<string, MetricRow> = new Map(
     latchkey_messages_refused_total: row('Messages that were refused and not acknowledged.', 'reason'),
     latchkey_mqtt_connections_refused_total: row('MQTT connections refused before CONNECT.', 'reason'),
     latchkey_mqtt_connections_total: row('MQTT connections opened.', 'transport'),
+    latchkey_mqtt_connects_refused_total: row('CONNECT packets refused because too many came.', 'reason'),
     latchkey_mqtt_ended_total: row('MQTT connections that the broker ended, by failure.', 'failure'),
     latchkey_mqtt_throttled_total: row('Pauses of MQTT connections that sent faster than they may.', 'reason'),
     latchkey_renewals_total: row('Credentials that devices renewed in session, or were refused.', 'kind', 'result'),

@@ -275,6 +275,12 @@ export const FAILURES = {
     advice: 'The same client id connected again. Two machines with one identity? Give each its own.',
   },
   'connect-timeout': { ...UNAUTHENTICATED, mqtt5: 0x87, advice: 'The peer did not send a CONNECT in time.' },
+  'connection-rate-exceeded': {
+    ...BUSY,
+    mqtt5: 0x9f,
+    advice:
+      'More clients connect at once than the broker takes on; they come back by themselves. See limits.connectRate and limits.connectRatePerAddress.',
+  },
   'queue-full': {
     ...BUSY,
     advice:

@@ -25,6 +25,8 @@ export const ADMISSION_LIMITS: AdmissionLimits = {
 
 /** One connection from accept to close. */
 export interface Visit {
+  /** The peer's turn has come: what it waited before was for us, and does not count. */
+  begun(): void
   /** The peer proved who it is: it no longer counts as waiting. */
   admitted(): void
   /** The connection has closed. */
@@ -41,7 +43,8 @@ interface Network {
 
 class Visitor implements Visit {
   readonly network: Network
-  readonly since: number
+  /** Milliseconds since the epoch. */
+  since: number
   readonly drop: () => void
   readonly #admission: Admission
   #inside = true
@@ -51,6 +54,10 @@ class Visitor implements Visit {
     this.since = since
     this.drop = drop
     this.#admission = admission
+  }
+
+  begun(): void {
+    this.#admission.begin(this)
   }
 
   admitted(): void {
@@ -66,7 +73,8 @@ class Visitor implements Visit {
 /**
  * Counts who is connected and who still waits to be authenticated. A stranger who opens connections and says nothing
  * cannot keep healthy devices out: where the waiting room is full, whoever has waited beyond the grace leaves first. In
- * a storm of honest reconnections nobody has, so newcomers are refused and those inside finish.
+ * a storm of honest reconnections nobody has, so newcomers are refused and those inside finish; but whoever comes from an
+ * address with few takes the place of somebody from one with many.
  */
 export class Admission {
   readonly #limits: AdmissionLimits
@@ -110,6 +118,15 @@ export class Admission {
   }
 
   /** For visitors alone. */
+  begin(visitor: Visitor): void {
+    if (!this.#waiting.has(visitor)) return
+    visitor.since = this.#clock.now()
+    this.stopWaiting(visitor)
+    visitor.network.waiting.add(visitor)
+    this.#waiting.add(visitor)
+  }
+
+  /** For visitors alone. */
   leave(visitor: Visitor): void {
     this.stopWaiting(visitor)
     this.#open--
@@ -127,13 +144,15 @@ export class Admission {
     if (this.#open >= limits.maximumConnections && !this.#makeRoom(this.#waiting)) return false
     if (network.open >= limits.maximumConnectionsPerAddress && !this.#makeRoom(network.waiting)) return false
     if (network.waiting.size >= limits.maximumWaitingPerAddress && !this.#makeRoom(network.waiting)) return false
-    return this.#waiting.size < limits.maximumWaiting || this.#makeRoom(this.#waiting)
+    return this.#waiting.size < limits.maximumWaiting || this.#makeRoom(this.#waiting, network)
   }
 
-  /** Drops whoever has waited longest, if that was longer than the grace. */
-  #makeRoom(waiting: ReadonlySet<Visitor>): boolean {
+  /** Drops whoever has waited longest, if that was longer than the grace or many more wait there than with the newcomer. */
+  #makeRoom(waiting: ReadonlySet<Visitor>, newcomer?: Network): boolean {
     const [oldest] = waiting
-    if (oldest === undefined || this.#clock.now() - oldest.since < this.#limits.waitingGrace) return false
+    if (oldest === undefined) return false
+    const crowds = newcomer !== undefined && oldest.network.waiting.size > 2 * (newcomer.waiting.size + 1)
+    if (!crowds && this.#clock.now() - oldest.since < this.#limits.waitingGrace) return false
     this.stopWaiting(oldest)
     this.#meter.count('latchkey_mqtt_connections_refused_total', { reason: 'gave-way' })
     oldest.drop()

@@ -7,6 +7,7 @@ import type { Clock, Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
 import type { MqttLimits } from './limits.ts'
+import type { Reception } from './reception.ts'
 import type { SessionEngine } from './session-engine.ts'
 import type { WriteTurn } from './write-turn.ts'
 
@@ -29,6 +30,7 @@ export interface GateContext {
   readonly log: Log
   readonly limits: MqttLimits
   readonly turn: WriteTurn
+  readonly reception: Reception
   /** Where clients that ask can have answers; see `responseInformationFor`. */
   readonly responseInformation?: string
   readonly recordSession: (event: SessionEvent) => void

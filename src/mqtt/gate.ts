@@ -11,6 +11,7 @@ import { decodePacket } from './decode.ts'
 import { Delivery } from './delivery.ts'
 import { encodeConnack } from './encode.ts'
 import { type Authenticated, EnhancedAuthentication } from './enhanced-authentication.ts'
+import type { Place } from './fair-line.ts'
 import { FastPath } from './fast-path.ts'
 import type { GateContext } from './gate-context.ts'
 import { goodbye } from './goodbye.ts'
@@ -68,6 +69,8 @@ export class Gate implements Peer, EngineSide, Opener {
   #connect: ConnectPacket | null = null
   #opening: Opening | null = null
   #conversation: EnhancedAuthentication | null = null
+  /** Where CONNECT stands in line, while it is worked on. */
+  #place: Place | null = null
   #traffic: Traffic | null = null
   #received = 0
   /** null until something is read after CONNACK. */
@@ -149,6 +152,7 @@ export class Gate implements Peer, EngineSide, Opener {
   #beforeConnack(packet: ClientPacket): void {
     if (packet.type === 'connect') {
       this.#connect = packet
+      this.#context.reception.judge(this.#peer.address)
       this.#connection.hold()
       this.#engine.connect(packet, () => this.#connack())
     } else if (packet.type === 'auth' && this.#conversation !== null) this.#conversation.received(packet)
@@ -275,11 +279,17 @@ export class Gate implements Peer, EngineSide, Opener {
   async admit(): Promise<boolean> {
     const connect = this.#connect
     if (connect === null || this.#ended) return false
-    this.#opening = new Opening(connect, this.#peer, this, this.#context)
+    const place = await this.#context.reception.connect(this.#peer.address)
+    this.#place = place
     try {
+      if (this.#ended) return false
+      this.#opening = new Opening(connect, this.#peer, this, this.#context)
       await this.#opening.pass()
     } catch (error) {
       this.failed(error)
+    } finally {
+      place.leave()
+      this.#place = null
     }
     return !this.#ended
   }
@@ -290,7 +300,12 @@ export class Gate implements Peer, EngineSide, Opener {
     const exchange = this.#context.door.begin(evidenceOf(this.#peer, connect), method)
     const { maximumPacketSize, authenticationData = null } = connect.properties
     this.#conversation = new EnhancedAuthentication(method, this.#connection, maximumPacketSize)
-    return this.#conversation.run(exchange, authenticationData)
+    const step = async (data: Buffer | null) => {
+      const taken = await exchange.step(data)
+      this.#place?.leave() // the time that the client takes for its answer is not ours
+      return taken
+    }
+    return this.#conversation.run({ step }, authenticationData)
   }
 
   #connack(): void {

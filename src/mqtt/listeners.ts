@@ -6,6 +6,7 @@ import { asFailure, Failure } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
 import type { Admission, Visit } from './admission.ts'
+import type { Place } from './fair-line.ts'
 import {
   type ChannelProof,
   LISTENER_LIMITS,
@@ -13,6 +14,7 @@ import {
   type MqttTransport,
   type PeerSocket,
 } from './peer-socket.ts'
+import type { Reception } from './reception.ts'
 import { type HandshakeFailure, TlsAcceptor, type TlsMaterial } from './tls-acceptor.ts'
 import { WebSocketAcceptor } from './websocket-acceptor.ts'
 
@@ -36,6 +38,7 @@ export interface ListenerOptions {
   readonly onHandshakeFailure?: (failure: HandshakeFailure) => void
   /** Shared by all listeners of a broker. */
   readonly admission: Admission
+  readonly reception: Pick<Reception, 'handshake'>
   readonly random: Random
   readonly meter: Meter
   readonly log: Log
@@ -96,7 +99,12 @@ class Front implements Listener {
     const webSocket = options.name === 'ws' || options.name === 'wss'
     this.#tls = options.name === 'mqtts' || options.name === 'wss' ? makeTls(options) : null
     this.#webSocket = webSocket ? new WebSocketAcceptor({ ...options, secure: this.#tls !== null, limits }) : null
-    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.tcpKeepAlive })
+    this.#server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: limits.tcpKeepAlive,
+      pauseOnConnect: this.#tls !== null,
+    })
     this.#server.on('connection', socket => this.#accept(socket))
   }
 
@@ -156,11 +164,20 @@ class Front implements Listener {
     meter.count('latchkey_mqtt_connections_total', { transport: this.name })
     if (this.#tls !== null || this.#webSocket !== null) this.#limitOpening(socket, arrival)
     if (this.#tls === null) this.#opened(socket, arrival)
-    else
-      this.#tls.accept(socket, address, (stream, proof) => {
+    else this.#secure(socket, arrival, this.#tls)
+  }
+
+  /** Until its turn comes, a peer costs a socket that is not read. */
+  #secure(socket: Socket, arrival: Arrival, tls: TlsAcceptor): void {
+    const begin = () => {
+      arrival.begun()
+      tls.accept(socket, arrival.address, (stream, proof) => {
+        arrival.place?.leave()
         arrival.proof = proof
         this.#opened(stream, arrival)
       })
+    }
+    arrival.place = this.#options.reception.handshake(arrival.address, begin, () => socket.destroy())
   }
 
   #limitOpening(socket: Socket, arrival: Arrival): void {
@@ -196,6 +213,8 @@ class Arrival implements PeerSocket {
   readonly transport: MqttTransport
   readonly address: string
   stream: Duplex
+  /** Among the TLS handshakes. */
+  place: Place | null = null
   proof: ChannelProof = NOTHING_SHOWN
   onAdmitted: (() => void) | null = null
   /** Ends the handshakes. */
@@ -223,6 +242,10 @@ class Arrival implements PeerSocket {
     this.timer = null
   }
 
+  begun(): void {
+    this.#visit.begun()
+  }
+
   admitted(): void {
     this.#visit.admitted()
     this.onAdmitted?.()
@@ -235,6 +258,7 @@ class Arrival implements PeerSocket {
 
   left(): void {
     this.opened()
+    this.place?.leave()
     this.#visit.left()
   }
 }

@@ -12,6 +12,7 @@ import type { Door, GateAccess, GateContext } from './gate-context.ts'
 import { MQTT_LIMITS, type MqttLimits } from './limits.ts'
 import { type Listener, openListener } from './listeners.ts'
 import type { ListenerLimits, MqttTransport, PeerSocket } from './peer-socket.ts'
+import { RECEPTION_LIMITS, Reception, type ReceptionLimits } from './reception.ts'
 import type { SessionEngine } from './session-engine.ts'
 import type { HandshakeFailure, TlsMaterial } from './tls-acceptor.ts'
 import { type Traffic, WriteTurn } from './write-turn.ts'
@@ -26,7 +27,7 @@ export interface MqttServerParts {
   readonly log: Log
   /** Where clients that ask can have answers; see `responseInformationFor`. */
   readonly responseInformation?: string
-  readonly limits?: Partial<MqttLimits & AdmissionLimits & ListenerLimits>
+  readonly limits?: Partial<MqttLimits & AdmissionLimits & ReceptionLimits & ListenerLimits>
   /** For the audit trail. */
   readonly recordSession: (event: SessionEvent) => void
   readonly recordHandshakeFailure?: (failure: HandshakeFailure) => void
@@ -58,18 +59,20 @@ export class MqttServer {
   readonly #sweep: NodeJS.Timeout
 
   private constructor(parts: MqttServerParts, engine: SessionEngine) {
-    const limits = { ...MQTT_LIMITS, ...ADMISSION_LIMITS, ...parts.limits }
+    const limits = { ...MQTT_LIMITS, ...ADMISSION_LIMITS, ...RECEPTION_LIMITS, ...parts.limits }
     this.#parts = parts
     this.#engine = engine
     this.#admission = new Admission(limits, parts.clock, parts.meter)
     const { authenticator: door } = parts
-    this.#context = { ...parts, door, engine, limits, turn: new WriteTurn() }
+    const reception = new Reception(limits, parts.clock, parts.meter)
+    this.#context = { ...parts, door, engine, limits, reception, turn: new WriteTurn() }
     let before = parts.clock.now()
     this.#sweep = setInterval(() => {
       const now = parts.clock.now()
       // The clock was set, or the machine slept: nobody has been silent for that.
       const jumped = Math.abs(now - before) > LONGEST_SWEEP
       before = now
+      reception.sweep()
       for (const gate of this.#gates) {
         if (jumped) gate.startTimeAt(now)
         else gate.sweep(now)
@@ -97,6 +100,7 @@ export class MqttServer {
       meter,
       log,
       admission: this.#admission,
+      reception: this.#context.reception,
       ...(limits && { limits }),
       ...(name === 'mqtts' && { pskKey: (identity: string) => authenticator.pskKey(identity) }),
       ...(recordHandshakeFailure && { onHandshakeFailure: recordHandshakeFailure }),

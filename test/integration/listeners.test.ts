@@ -9,6 +9,7 @@ import { silentLog } from '../../src/model/log.ts'
 import { silentMeter } from '../../src/model/meter.ts'
 import { ADMISSION_LIMITS, Admission, type AdmissionLimits } from '../../src/mqtt/admission.ts'
 import { type Listener, type ListenerOptions, openListener, type PeerSocket } from '../../src/mqtt/listeners.ts'
+import { RECEPTION_LIMITS, Reception, type ReceptionLimits } from '../../src/mqtt/reception.ts'
 import type { HandshakeFailure } from '../../src/mqtt/tls-acceptor.ts'
 import { TestAuthority, type TestCertificate } from '../fixtures/test-authority.ts'
 
@@ -40,7 +41,10 @@ const material = () => ({
 /** A listener that keeps its peers and answers every one with `hello`. */
 async function open(
   name: ListenerOptions['name'],
-  options: Partial<ListenerOptions> & { admissionLimits?: Partial<AdmissionLimits> } = {},
+  options: Partial<ListenerOptions> & {
+    admissionLimits?: Partial<AdmissionLimits>
+    receptionLimits?: Partial<ReceptionLimits>
+  } = {},
 ) {
   const peers: PeerSocket[] = []
   const failures: HandshakeFailure[] = []
@@ -54,6 +58,7 @@ async function open(
     pskKey: identity => (identity === 'psk1' ? psk : null),
     onHandshakeFailure: failure => failures.push(failure),
     admission,
+    reception: new Reception({ ...RECEPTION_LIMITS, ...options.receptionLimits }, clock, silentMeter),
     random,
     meter: silentMeter,
     log: silentLog,
@@ -360,6 +365,7 @@ describe('tls', () => {
         port: 0,
         onPeer: () => {},
         admission: new Admission(ADMISSION_LIMITS, clock, silentMeter),
+        reception: new Reception(RECEPTION_LIMITS, clock, silentMeter),
         random,
         meter: silentMeter,
         log: silentLog,

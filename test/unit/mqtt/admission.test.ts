@@ -72,3 +72,35 @@ test('who leaves makes room once', () => {
   visit.admitted()
   expect(admission).toMatchObject({ open: 1, waiting: 1 })
 })
+
+test('who waited for us has the whole grace when its turn comes', () => {
+  const { enter, inside, dropped, wait } = admissionWith({ maximumWaiting: 2, waitingGrace: 1_000 })
+  const served = inside('served')
+  inside('in line')
+  wait(999)
+  served.begun()
+  wait(1)
+  expect(enter('new 1')).not.toBeNull()
+  expect(dropped).toEqual(['in line'])
+  expect(enter('new 2')).toBeNull()
+  wait(999)
+  expect(enter('new 3')).not.toBeNull()
+  expect(dropped).toEqual(['in line', 'served'])
+})
+
+test('whoever is admitted does not wait again', () => {
+  const { admission, inside } = admissionWith({})
+  const visit = inside('a')
+  visit.admitted()
+  visit.begun()
+  expect(admission.waiting).toBe(0)
+})
+
+test('a crowd gives way to the few of another address, and never to its own', () => {
+  const { enter, inside, dropped } = admissionWith({ maximumWaiting: 10 })
+  for (let i = 0; i < 10; i++) inside(`crowd ${i}`)
+  expect(enter('one more of the crowd')).toBeNull()
+  for (const name of ['a', 'b', 'c']) inside(name, '198.51.100.1')
+  expect(dropped).toEqual(['crowd 0', 'crowd 1', 'crowd 2'])
+  expect(enter('d', '198.51.100.1')).toBeNull()
+})
