@@ -69,10 +69,11 @@ async function keepsNoEmptyOne(scene: Scene): Promise<void> {
 async function leavesRetained(scene: Scene): Promise<void> {
   const client = await scene.client()
   await publishes(client, scene, 'kept', 1, true)
-  for (const qos of [0, 1, 2] as const) {
-    await publishes(client, scene, 'other', qos, false)
-    await publishes(client, scene, '', qos, false)
-  }
+  for (const payload of ['other', ''])
+    // Whatever comes with DUP goes its own way through the broker.
+    for (const qos of [0, 1, 2] as const)
+      for (const dup of [false, qos > 0]) await client.publish(`${scene.word}/a`, payload, { qos, dup })
+  await client.settle()
   expect(await retained(scene)).toEqual([['kept', 1, true]])
 }
 
