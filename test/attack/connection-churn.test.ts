@@ -61,6 +61,8 @@ beforeAll(async () => {
       // Caches are to be full from early on.
       limits: {
         cachedRoutes: 100,
+        connectRate: 0,
+        connectRatePerAddress: 0,
         authentication: { ...without, claimBurst: 100_000_000, claimPerMinute: 100_000_000 },
       },
     },

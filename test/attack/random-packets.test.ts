@@ -54,6 +54,8 @@ describe(`${PACKETS} bad packets a listener, seed ${SEED}`, () => {
       durability: 'write',
       // strangers fail on purpose here, and as fast as they can
       limits: {
+        connectRate: 0,
+        connectRatePerAddress: 0,
         authentication: {
           addressBurst: 100_000_000,
           addressPerMinute: 100_000_000,
