@@ -36,11 +36,19 @@ const CONFIGURATION: Omit<ConfigurationInput, 'data' | 'policy'> = {
   },
   // What Mosquitto does; `refuse` would end an MQTT 3.1.1 publisher when the queue of a frozen subscriber is full.
   queueOverflow: 'drop-new',
+  // Far above what one publisher sends here, so that they are judged and never reached: Mosquitto has none.
+  limits: {
+    connectRate: 0,
+    connectRatePerAddress: 0,
+    messageRate: 1_000_000,
+    messageBurst: 1_000_000,
+    byteRate: 2 ** 30,
+    byteBurst: 2 ** 30,
+  },
 }
 
-/** 200 receivers of a publisher at its limit would take 4 million messages a second, so no load comes near it. */
 const DEFAULTS =
-  '# the rest is the default: durability fsync, limits.messageRate and limits.byteRate on, log and audit trail on'
+  '# Inbound rates of a connection are above what the load sends. The rest is the default: durability fsync, log, audit trail.'
 
 /** What clients show: a file with lines of "user password", and a folder with a USER.pem for each of them. */
 export interface Clients {

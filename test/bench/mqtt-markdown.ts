@@ -41,7 +41,7 @@ const LATENCY =
   'Latchkey / Mosquitto. In a closed loop latency is queueing, and throughput a bound of broker and load together: "load" is the share of one core that the load took.'
 const IDLE = 'Bytes of resident memory for each connection; garbage was collected before each look.'
 const FROZEN =
-  'Fan-out with a window of 20 to 200 who read and one who reads at first and then never again, with a small receive buffer. The share is the throughput of the others to what it was before, in the same connections; silence is the longest that one of the others waited for a message, in brackets before; memory is the most that was resident since the start.'
+  'Beside those who read, one reads at first and then never again, with a small receive buffer. The share is the throughput of the others to what it was before, in the same connections; silence is the longest that one of the others waited for a message, in brackets before; memory is the most that was resident since the start.'
 
 const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
 const header = (cells: readonly string[]) => [line(cells), line(cells.map(() => '---'))]
@@ -113,7 +113,7 @@ function frozenTable(all: Rows): string[] {
         if (row.frozen === null) return []
         const { calmPerSecond, share, silence, calmSilence, peakMebibytes, closed } = row.frozen
         return line([
-          scenario.name,
+          row.server === 'latchkey' ? scenario.about : '',
           row.about,
           grouped(Math.round(calmPerSecond.median)),
           grouped(Math.round(row.perSecond.median)),

@@ -64,11 +64,11 @@ const IDLE_CONNECTIONS = 2000
 const IDLE_ABOUT = `growth from ${IDLE_CONNECTIONS / 2} to ${IDLE_CONNECTIONS} of them`
 const IDLE = `idle --count ${IDLE_CONNECTIONS}`
 
-/** Beside 200 who read, one who reads at first and then never again. */
-function frozen(name: string, about: string, load: string, seconds = 2): Scenario {
+/** Beside those who read, one who reads at first and then never again. */
+function frozen(name: string, about: string, load: string, { readers = 200, seconds = 1.5 } = {}): Scenario {
   const goal: Goal = { share: 0.9, peak: 256 }
-  const whole = `${FAN_OUT} --window 20 --freeze ${load}`
-  return messages(name, `one of 201 subscribers stops reading; fan-out, window 20, ${about}`, whole, goal, {
+  const whole = `--shape fan-out --subscribers ${readers} --window 20 --freeze ${load}`
+  return messages(name, `one beside ${readers} readers stops reading; fan-out, window 20, ${about}`, whole, goal, {
     rounds: 3,
     time: { warm: 1, seconds },
     fresh: true,
@@ -160,9 +160,9 @@ export const SCENARIOS: readonly Scenario[] = [
   ),
   frozen('frozen-qos0', 'QoS 0, 64 B', '--qos 0'),
   frozen('frozen-qos0-4k', 'QoS 0, 4 KiB', '--qos 0 --size 4096'),
-  // Long enough for its queue to become full, if the machine is not busy otherwise.
-  frozen('frozen-qos1', 'QoS 1, clean, 64 B', '--qos 1', 4),
-  frozen('frozen-qos1-4k', 'QoS 1, clean, 4 KiB', '--qos 1 --size 4096'),
+  frozen('frozen-qos1', 'QoS 1, clean, 64 B', '--qos 1'),
+  // Few readers, so many messages a second: its queue becomes full.
+  frozen('frozen-qos1-4k', 'QoS 1, clean, 4 KiB', '--qos 1 --size 4096', { readers: 20, seconds: 2.5 }),
   frozen('frozen-persistent', 'QoS 1, its session persistent, 64 B', '--qos 1 --persistent'),
   frozen('frozen-persistent-4k', 'QoS 1, its session persistent, 4 KiB', '--qos 1 --persistent --size 4096'),
   // At last: its sessions stay behind in the broker.

@@ -16,15 +16,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Bytes that the kernel takes for the one that stops reading; it doubles them. */
+#define SMALL_BUFFER (1 << 14)
+
 const char DISCONNECT[2] = {(char)0xE0, 0};
 int poller;
 
 /* Many source addresses, so that ports do not run out. */
 static int open_socket(int number, bool waits) {
-  const int fd = socket(AF_INET, SOCK_STREAM | (waits ? 0 : SOCK_NONBLOCK), 0), on = 1;
+  const int fd = socket(AF_INET, SOCK_STREAM | (waits ? 0 : SOCK_NONBLOCK), 0), on = 1, small = SMALL_BUFFER;
   if (fd < 0) fail("socket: %s", strerror(errno));
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd, SOL_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, &on, sizeof on);
+  if (will_freeze(number)) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7F010001 + number % 200)};
   struct sockaddr_in broker = {
       .sin_family = AF_INET, .sin_port = htons(given.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

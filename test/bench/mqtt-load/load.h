@@ -52,6 +52,8 @@ extern char (*users)[256], (*passwords)[256];
 extern int known;
 void fail(const char *form, ...) __attribute__((noreturn, format(printf, 1, 2)));
 bool is(const char *a, const char *b);
+/* Whether this connection is the one that will stop reading: the last. */
+bool will_freeze(int number);
 
 /* meter.c */
 extern bool measuring;

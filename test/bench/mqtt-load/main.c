@@ -12,7 +12,7 @@
  * The window is the number of messages of one publisher that are not yet delivered to all subscribers and acknowledged;
  * all that it allows goes out in one write. A rate is for all publishers together, one message in one write.
  * With --freeze one more subscriber comes, whose messages are not counted: it reads for S seconds, and for S more it does
- * not, with a receive buffer of a few KiB. What is measured is the second part; the first one is told beside it.
+ * not, with a small receive buffer from the start. What is measured is the second part; the first one is told beside it.
  * On stdout, one JSON object in a line: {"at":"begin"} and {"at":"end"} around the measured time, so that the parent reads
  * the broker's CPU time then, and at last {"at":"done", ...}. `idle` says {"at":"half"} and {"at":"all"} and goes on
  * after each when it reads a line.
@@ -51,6 +51,7 @@ void fail(const char *form, ...) {
 }
 
 bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
+bool will_freeze(int number) { return given.freezes && number == given.publishers + given.subscribers; }
 
 static void read_clients(void) {
   FILE *file = given.clients ? fopen(given.clients, "r") : NULL;

@@ -28,10 +28,10 @@ static packet framed(int first, const packet *body) {
   return whole;
 }
 
-/* Of a load, only subscribers ask for a session that lasts; where one freezes, only that one, the last. */
+/* Of a load, only subscribers ask for a session that lasts; where one freezes, only that one. */
 static bool keeps_session(int number) {
   if (!given.persistent) return false;
-  return given.freezes ? number == given.publishers + given.subscribers : number >= given.publishers;
+  return given.freezes ? will_freeze(number) : number >= given.publishers;
 }
 
 /* Whoever has a certificate shows nothing else. */

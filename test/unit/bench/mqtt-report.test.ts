@@ -80,7 +80,7 @@ test('the page has a row for each scenario, with goal and verdict', () => {
   const rowOf = (text: string) => lines.find(line => line.startsWith('|') && line.includes(text))
   expect(rowOf('200 pairs, QoS 0, window 20')).toMatch(/\*\*2\.00\*\* \| 0\.67 \| 10 \| \*\*missed\*\* \|$/)
   expect(rowOf('idle connection')).toMatch(/12 345 \| .* 8 192 bytes \| \*\*missed\*\* \|$/)
-  expect(rowOf('frozen-qos0')).toMatch(/\| 0\.9 share, 256 peak MiB \| met, \*\*missed\*\* \|$/)
+  expect(rowOf('stops reading')).toMatch(/\| 0\.9 share, 256 peak MiB \| met, \*\*missed\*\* \|$/)
 })
 
 test('JSON says the same to programs', () => {
