@@ -55,13 +55,16 @@ export function headLines({ machine, loadAfter, startedAt, tookSeconds, commit, 
   const { cores, cpu, memory, linux, node, load } = machine
   return [
     `${startedAt.slice(0, 16).replace('T', ' ')} UTC, commit ${commit ?? 'unknown'}, ${(tookSeconds / 60).toFixed(1)} minutes`,
-    `${cores} cores (${cpu}), ${memory} of memory, Linux ${linux}`,
+    `${cores} cores (${cpu}), ${gibibytes(memory)} GiB, Linux ${linux}`,
     `Node ${node} with OpenSSL ${process.versions.openssl}`,
     `load average before ${load.join(' ')}, after ${loadAfter.join(' ')}`,
     ...(openssl === null ? [] : [`${TLS}; load and Mosquitto with ${openssl}`]),
     ...missing.map(absent => `not measured: ${absent}`),
   ]
 }
+
+/** /proc/meminfo counts in kB. */
+const gibibytes = (memory: string) => (Number.parseInt(memory, 10) / (1 << 20)).toFixed(1)
 
 export function table(run: Run): string {
   const lines = [...headLines(run), '64 byte payloads unless said otherwise; medians, in brackets extremes']
