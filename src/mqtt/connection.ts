@@ -38,8 +38,6 @@ export interface Peer {
 
 /** Bytes gathered before they are written without waiting for the end of the turn. */
 const FLUSH_NOW = 128 * 1024
-/** Packets in one out-queue beyond which its array is thrown away instead of emptied. */
-const KEEP_QUEUE = 64
 
 export class Connection {
   lastSeen: number
@@ -132,8 +130,8 @@ export class Connection {
     const out = this.#out
     if (this.closed || out.length === 0) return
     const bytes = this.#gather(out)
-    if (out.length > KEEP_QUEUE) this.#out = []
-    else out.length = 0
+    if (out.length === 1) out.pop()
+    else this.#out = []
     this.#outBytes = 0
     this.#turn.traffic.bytesSent += bytes.length
     if (this.#stream.write(bytes)) return
