@@ -178,5 +178,11 @@ const { values } = parseArgs({
 })
 const jobs = Number(values.jobs)
 if (values.help) process.stdout.write(HELP)
-else if (!Number.isInteger(jobs) || jobs < 1) throw new Error(`--jobs ${values.jobs} is no count`)
-else process.exitCode = await main({ ...values, jobs })
+else
+  try {
+    if (!Number.isInteger(jobs) || jobs < 1) throw new Error(`--jobs ${values.jobs} is no count`)
+    process.exitCode = await main({ ...values, jobs })
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = 1
+  }
