@@ -192,7 +192,6 @@ export const FAILURES = {
     advice: "The scope is unknown, malformed, or wider than the client's roles.",
   },
   'unsupported-grant': { ...INVALID, oauth: 'unsupported_grant_type', advice: 'Only client_credentials is served.' },
-  'client-unauthorized': { ...INVALID, oauth: 'unauthorized_client', advice: 'This client may not use this grant.' },
 
   // --- input
   'invalid-identifier': {
@@ -286,7 +285,6 @@ export const FAILURES = {
     advice:
       'A receiver is too slow or away for too long. Mend it, raise limits.maximumQueued, or choose another queueOverflow.',
   },
-  'shared-not-supported': { ...PROTOCOL, mqtt5: 0x9e, advice: 'Shared subscriptions are switched off.' },
 
   // --- CoAP
   'option-unknown': {

@@ -17,14 +17,21 @@ export function answerTerms({ version, properties }: ConnectPacket): AnswerTerms
 }
 
 /**
- * A refusal for somebody who was let in, with the failure's code as Reason String: the code that stands in the audit
- * trail and in docs/failures.md. Without it where the client did not ask, has no room for it [MQTT-3.4.2-2]
- * [MQTT-3.14.2-3], or need not know: who it is in doubt (like a revoked credential), or the broker's own troubles.
+ * What somebody who was let in reads as Reason String: the failures' codes, as they stand in the audit trail and in
+ * docs/failures.md. null where the client did not ask, or need not know: who it is in doubt (like a revoked credential),
+ * or the broker's own troubles.
  */
+export function reasonFor(failures: readonly FailureCode[], { wantsReasons }: AnswerTerms): string | null {
+  if (!wantsReasons) return null
+  const told = new Set(failures.filter(failure => FAILURES[failure].http !== 401 && FAILURES[failure].http < 500))
+  return told.size > 0 ? [...told].join(', ') : null
+}
+
+/** A refusal, with the reason where the client has room for it [MQTT-3.4.2-2] [MQTT-3.14.2-3]. */
 export function encodeRefusal(failure: FailureCode, terms: AnswerTerms, encode: (reason?: string) => Buffer): Buffer {
-  const { http } = FAILURES[failure]
-  if (terms.wantsReasons && http !== 401 && http < 500) {
-    const told = encode(failure)
+  const reason = reasonFor([failure], terms)
+  if (reason !== null) {
+    const told = encode(reason)
     if (told.length <= terms.maximumPacketSize) return told
   }
   return encode()

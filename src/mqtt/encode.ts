@@ -179,6 +179,11 @@ function encodeConnackProperties(properties: ConnackProperties): Buffer {
 }
 
 /** MQTT 5 alone. */
+export function encodeSuback(packetId: number, codes: readonly number[], reasonString: string): Buffer {
+  return packet(TYPE.suback << 4, uint16(packetId), encodeReasonString(reasonString), Buffer.from(codes))
+}
+
+/** MQTT 5 alone. */
 export function encodeDisconnect(reason: number, reasonString?: string): Buffer {
   const properties = reasonString === undefined ? EMPTY : encodeReasonString(reasonString)
   return packet(TYPE.disconnect << 4, Buffer.from([reason]), properties)
@@ -192,7 +197,7 @@ export function encodeAuth(reason: number, method: string, data: Buffer | null):
   return packet(TYPE.auth << 4, Buffer.from([reason]), Buffer.concat(properties))
 }
 
-function packet(header: number, head: Buffer, properties: Buffer): Buffer {
-  const body = Buffer.concat([head, variable(properties.length), properties])
+function packet(header: number, head: Buffer, properties: Buffer, payload = EMPTY): Buffer {
+  const body = Buffer.concat([head, variable(properties.length), properties, payload])
   return Buffer.concat([Buffer.from([header]), variable(body.length), body])
 }

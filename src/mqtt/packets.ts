@@ -14,6 +14,7 @@ export const TYPE = {
   pubrel: 6,
   pubcomp: 7,
   subscribe: 8,
+  suback: 9,
   unsubscribe: 10,
   pingreq: 12,
   disconnect: 14,

@@ -5,23 +5,21 @@ import type { Subscription } from '../bus/subscription.ts'
 import { FAILURES, Failure, type FailureCode } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
 import { parseFilter } from '../model/topic.ts'
+import { type AnswerTerms, reasonFor } from './answer-terms.ts'
 import { malformed } from './byte-reader.ts'
 import type { Connection } from './connection.ts'
-import { variableLength } from './encode.ts'
+import { encodeSuback, variableLength } from './encode.ts'
 import type { MqttLimits } from './limits.ts'
-import type { ProtocolVersion, SubscribePacket, SubscriptionRequest, UnsubscribePacket } from './packets.ts'
+import type { SubscribePacket, SubscriptionRequest, UnsubscribePacket } from './packets.ts'
 import { violation } from './property-table.ts'
 import type { EngineSession } from './session-engine.ts'
 
-export interface SubscribingParts {
+export interface SubscribingParts extends AnswerTerms {
   readonly bus: Bus
   readonly session: Session
   readonly connection: Connection
   readonly engine: EngineSession
   readonly limits: MqttLimits
-  readonly version: ProtocolVersion
-  /** Bytes of a packet to the client; Infinity without a limit. */
-  readonly maximumPacketSize: number
 }
 
 /** SUBACK of MQTT 3 knows one failure. */
@@ -31,6 +29,7 @@ interface GrantedName {
   readonly name: string
   /** The QoS granted, or why not. */
   readonly code: number
+  readonly failure: FailureCode | null
 }
 
 /** What follows either packet is read when it has been answered. */
@@ -69,14 +68,25 @@ export class Subscribing {
       session,
       granted.filter(({ code }) => code < FAILED).map(({ name }) => name),
     )
-    engine.subscribe(
-      packetId,
-      granted.map(({ code }) => code),
-      () => {
-        for (const subscription of wantRetained) bus.sendRetained(subscription)
-        connection.release()
-      },
-    )
+    if (connection.closed) return
+    const codes = granted.map(({ code }) => code)
+    const answered = () => {
+      for (const subscription of wantRetained) bus.sendRetained(subscription)
+      connection.release()
+    }
+    const refused = granted.flatMap(({ failure }) => (failure === null ? [] : [failure]))
+    if (refused.length === 0 || !this.#tell(packetId, codes, refused)) engine.subscribe(packetId, codes, answered)
+    else answered()
+  }
+
+  /** The engine's SUBACK holds codes alone. Returns false where there is no reason to tell, or no room [MQTT-3.9.2-1]. */
+  #tell(packetId: number, codes: readonly number[], refused: readonly FailureCode[]): boolean {
+    const { connection, maximumPacketSize } = this.#parts
+    const reason = reasonFor(refused, this.#parts)
+    const answer = reason === null ? null : encodeSuback(packetId, codes, reason)
+    if (answer === null || answer.length > maximumPacketSize) return false
+    connection.push(answer)
+    return true
   }
 
   #grant(request: SubscriptionRequest, identifier: number | undefined, wantRetained: Subscription[]): GrantedName {
@@ -89,11 +99,11 @@ export class Subscribing {
     // (MQTT 5, 3.8.3.1); a shared subscription gets none (MQTT 5, 4.8.2)
     if (subscription.group === null && (retainHandling === 0 || (retainHandling === 1 && isNew)))
       wantRetained.push(subscription)
-    return { name, code: subscription.qos }
+    return { name, code: subscription.qos, failure: null }
   }
 
   #refuse(name: string, failure: FailureCode): GrantedName {
-    return { name, code: this.#parts.version === 5 ? FAILURES[failure].mqtt5 : FAILED }
+    return { name, code: this.#parts.version === 5 ? FAILURES[failure].mqtt5 : FAILED, failure }
   }
 
   async #unsubscribe({ packetId, names }: UnsubscribePacket): Promise<void> {

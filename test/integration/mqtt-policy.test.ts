@@ -90,6 +90,11 @@ describe('policy', () => {
       expect([reasonCode, told?.reasonString, told?.userProperties]).toEqual([0x87, reasonString, undefined])
     }
     expect(await device.publish('home/kitchen/temperature', 'x', { qos: 1 })).toBe(0)
+    const topics = ['home/kitchen/+', '#', 'home/attic/+']
+    device.send({ cmd: 'subscribe', messageId: 9, subscriptions: topics.map(topic => ({ topic, qos: 1 })) })
+    const { messageId, granted, properties: told } = await device.next('suback')
+    expect([messageId, granted]).toEqual([9, [1, 0x87, 0x87]])
+    expect([told?.reasonString, told?.userProperties]).toEqual([reasonString, undefined])
   })
 
   test('refused and granted publishes keep their order in acknowledgements', async () => {
