@@ -1,5 +1,7 @@
 // One byte stream: packets in, a bounded out-queue, one write per turn of the event loop.
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import type { Clock } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
 import { malformed } from './byte-reader.ts'
@@ -156,12 +158,14 @@ export class Connection {
     this.#backlog = bytes
   }
 
-  /** Sends what is queued and a last packet, then closes. */
-  end(last: Buffer | null = null): void {
+  /** The peer has said goodbye (MQTT 5, 3.14.4): what is queued goes out, and nothing more is waited for. */
+  leave(): void {
     if (this.closed) return
-    if (last !== null) this.push(last)
     this.flush()
-    this.#close()
+    // TCP delivers what the kernel has taken; TLS and WebSocket have a goodbye of their own.
+    const isDelivered = isPlainTcp(this.#stream) && this.#stream.writableLength === 0
+    if (isDelivered) this.destroy()
+    else this.#close()
   }
 
   /** Closes without sending what is queued: nothing leaves after this but the last packet. */
@@ -317,3 +321,5 @@ export class Connection {
     return at
   }
 }
+
+const isPlainTcp = (stream: Duplex): boolean => stream instanceof Socket && !(stream instanceof TLSSocket)

@@ -222,7 +222,7 @@ export class Gate implements Peer, EngineSide, Opener {
       this.#opening.expiry = Math.min(sessionExpiryInterval, this.#context.limits.sessionExpiry)
     }
     this.#keepWill = reason !== 0 // [MQTT-3.14.4-3]
-    this.#connection.end()
+    this.#connection.leave()
     this.#leave(null)
   }
 
@@ -326,20 +326,7 @@ export class Gate implements Peer, EngineSide, Opener {
     const topics = new PublishTopics(session, bus.router, this.#context)
     // No spreads: what one makes can have a hidden class of its own, half a kilobyte for each connection.
     const delivery = new Delivery({ session, connection, access, clock, meter }, terms)
-    const { wantsReasons } = answerTerms(connect)
-    const parts = {
-      bus,
-      session,
-      connection,
-      engine,
-      limits,
-      version,
-      maximumPacketSize,
-      wantsReasons,
-      topics,
-      delivery,
-      meter,
-    }
+    const parts = { bus, session, connection, engine, limits, version, maximumPacketSize, topics, delivery, meter }
     const incoming = new IncomingPublishes(parts)
     this.#traffic = {
       session,

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { array, assert, integer, property } from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -170,12 +172,12 @@ describe('connection', () => {
     expect(connection.congested).toBe(false)
   })
 
-  test('end: what is queued is sent first; cut: it is dropped', async () => {
+  test('leave: what is queued is sent first; cut: it is dropped', async () => {
     connection.push(Buffer.from('queued '))
-    connection.end(Buffer.from('bye'))
+    connection.leave()
     connection.push(Buffer.from('late'))
     await turnOver()
-    expect(stream.text).toBe('queued bye')
+    expect(stream.text).toBe('queued ')
     expect(stream.writableEnded).toBe(true)
 
     const other = new OtherEnd()
@@ -197,9 +199,29 @@ describe('connection', () => {
   })
 
   test('a peer that does not close in its turn is closed after the linger timeout', async () => {
-    connection.end()
+    connection.leave()
     await connection.whenClosed()
     expect([stream.destroyed, peer.isGone]).toEqual([true, true])
+  })
+
+  test('who leaves over TCP gets all that was written, and is closed without waiting for his part', async () => {
+    const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true })
+    const [accepted] = (await once(server, 'connection')) as [Socket]
+    const patient = new Connection(accepted, { ...LIMITS, lingerTimeout: 3_600_000 }, { now: () => 0 }, turn)
+    patient.start(peer)
+    patient.push(Buffer.alloc(50_000, 'x'))
+    patient.leave()
+    let bytes = 0
+    client.on('data', part => {
+      bytes += part.length
+    })
+    await once(client, 'end')
+    expect(bytes).toBe(50_000)
+    await expect.poll(() => peer.isGone).toBe(true)
+    client.destroy()
+    await new Promise(resolve => server.close(resolve))
   })
 
   test('nothing is read any more after the end', () => {
