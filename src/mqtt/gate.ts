@@ -326,7 +326,20 @@ export class Gate implements Peer, EngineSide, Opener {
     const topics = new PublishTopics(session, bus.router, this.#context)
     // No spreads: what one makes can have a hidden class of its own, half a kilobyte for each connection.
     const delivery = new Delivery({ session, connection, access, clock, meter }, terms)
-    const parts = { bus, session, connection, engine, limits, version, maximumPacketSize, topics, delivery, meter }
+    const { wantsReasons } = answerTerms(connect)
+    const parts = {
+      bus,
+      session,
+      connection,
+      engine,
+      limits,
+      version,
+      maximumPacketSize,
+      wantsReasons,
+      topics,
+      delivery,
+      meter,
+    }
     const incoming = new IncomingPublishes(parts)
     this.#traffic = {
       session,
