@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeKeyAndRequest } from '../../src/cli/key-and-request.ts'
 import type { ConfigurationInput } from '../../src/config.ts'
 import { callJson } from '../fixtures/https-json.ts'
 
@@ -21,7 +22,7 @@ export interface Device {
   readonly secret: string
 }
 
-/** A device's key and certificate, made by the broker; all PEM. */
+/** A device's key and its certificate of the broker's CA; all PEM. */
 export interface Certified {
   readonly id: string
   readonly privateKey: string
@@ -89,9 +90,10 @@ export class LatchkeyFolder {
   async certify(devices: readonly string[]): Promise<Certified[]> {
     const call = await this.#operator()
     return inCrowds(devices, async id => {
-      const { privateKey, certificate, chain } = await call('/v1/credentials', { owner: id, kind: 'x509' })
+      const { privateKey, request } = await makeKeyAndRequest(id)
+      const { certificate, chain } = await call('/v1/credentials', { owner: id, kind: 'x509', csr: request })
       const [issuer = '', root = ''] = String(chain).match(/-----BEGIN[\s\S]*?-----END CERTIFICATE-----\n/g) ?? []
-      return { id, privateKey: String(privateKey), certificate: String(certificate), issuer, root }
+      return { id, privateKey, certificate: String(certificate), issuer, root }
     })
   }
 

@@ -36,7 +36,8 @@ const CONFIGURATION: Omit<ConfigurationInput, 'data' | 'policy'> = {
   },
   // What Mosquitto does; `refuse` would end an MQTT 3.1.1 publisher when the queue of a frozen subscriber is full.
   queueOverflow: 'drop-new',
-  // Far above what one publisher sends here, so that they are judged and never reached: Mosquitto has none.
+  // Messages far above what one publisher sends here, so that they are counted and never too many; connects without a
+  // bound, because they are measured. Mosquitto bounds neither.
   limits: {
     connectRate: 0,
     connectRatePerAddress: 0,
@@ -48,7 +49,7 @@ const CONFIGURATION: Omit<ConfigurationInput, 'data' | 'policy'> = {
 }
 
 const DEFAULTS =
-  '# Inbound rates of a connection are above what the load sends. The rest is the default: durability fsync, log, audit trail.'
+  '# Rates are above what the load sends, or off; the rest is the default: durability fsync, log, audit trail, other limits'
 
 /** What clients show: a file with lines of "user password", and a folder with a USER.pem for each of them. */
 export interface Clients {
