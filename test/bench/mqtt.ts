@@ -34,6 +34,7 @@ interface Scene {
   readonly clients: Clients
   readonly all: readonly Contender[]
   readonly missing: readonly string[]
+  miss(absent: string): void
 }
 
 export async function mqtt(args: readonly string[]): Promise<void> {
@@ -62,7 +63,13 @@ export async function mqtt(args: readonly string[]): Promise<void> {
     const contenders = chosen(scene.all, ({ key }) => key, values.servers)
     const results: Result[] = []
     for (const scenario of wanted.filter(({ channel }) => channel === 'tcp' || scene.load.openssl !== null)) {
-      results.push(await run(scenario, contenders, scene, rounds))
+      try {
+        results.push(await run(scenario, contenders, scene, rounds))
+      } catch (error) {
+        // Told in the result; what else was measured in so many minutes is not thrown away.
+        scene.miss(`${scenario.name}: ${error instanceof Error ? error.message : error}`)
+        process.exitCode = 1
+      }
     }
     const whole: Run = {
       contenders,
@@ -105,7 +112,7 @@ async function prepare(folder: string, scenarios: readonly Scenario[]): Promise<
   if (mosquitto === null)
     miss('Mosquitto: no `mosquitto` and `mosquitto_passwd` on the PATH (Debian: apt install mosquitto)')
   const all = [latchkey, ...(mosquitto === null ? [] : [mosquitto]), new RelayContender(server)]
-  return { load, clients, all, missing }
+  return { load, clients, all, missing, miss }
 }
 
 async function run(
