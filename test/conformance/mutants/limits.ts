@@ -72,12 +72,18 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     v5: '3.7.2-2 3.7.2-3',
   },
   {
+    file: 'mqtt/subscribing.ts',
+    from: 'answer === null || answer.length > maximumPacketSize',
+    to: 'answer === null',
+    v5: '3.9.2-1',
+  },
+  {
     file: 'mqtt/aedes-engine.ts',
     ...ownAnswer(
       "this.#exchange({ cmd: 'subscribe', messageId: packetId, subscriptions }, done, [])",
       'Buffer.from([0x90, 22 + granted.length, packetId >> 8, packetId & 255, 19, 0x1f, 0, 4, 100, 111, 110, 101, 0x26, 0, 4, 110, 97, 109, 101, 0, 3, 111, 110, 101, ...granted])',
     ),
-    v5: '3.9.2-1 3.9.2-2',
+    v5: '3.9.2-2',
   },
   {
     file: 'mqtt/aedes-engine.ts',

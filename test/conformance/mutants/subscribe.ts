@@ -65,8 +65,8 @@ const SUBSCRIBING: readonly Mutant[] = [
   },
   {
     file: 'mqtt/subscribing.ts',
-    from: 'granted.map(({ code }) => code),',
-    to: 'granted.filter(({ code }) => code < FAILED).map(({ code }) => code),',
+    from: 'const codes = granted.map(',
+    to: 'const codes = granted.filter(({ code }) => code < FAILED).map(',
     v311: '3.8.4-5',
     v5: '3.8.4-6',
   },
@@ -86,8 +86,8 @@ const SUBSCRIBING: readonly Mutant[] = [
   },
   {
     file: 'mqtt/subscribing.ts',
-    from: 'granted.map(({ code }) => code),',
-    to: 'granted.map(({ code }) => code).reverse(),',
+    from: 'const codes = granted.map(',
+    to: 'const codes = [...granted].reverse().map(',
     v311: '3.9.3-1',
     v5: '3.9.3-1',
   },
