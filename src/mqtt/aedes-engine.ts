@@ -223,8 +223,20 @@ class AedesSession implements EngineSession {
     accept: () => Accepted | Promise<Accepted>,
     done: () => void,
   ): void {
-    const packet = { cmd: 'publish', topic: 't', payload: EMPTY, qos, messageId: packetId, retain: false, dup: false }
-    this.#exchange({ ...packet, session: this, accept }, done)
+    this.#exchange(
+      {
+        cmd: 'publish',
+        topic: 't',
+        payload: EMPTY,
+        qos,
+        messageId: packetId,
+        retain: false,
+        dup: false,
+        session: this,
+        accept,
+      },
+      done,
+    )
   }
 
   pubrel(packetId: number, done: () => void): void {

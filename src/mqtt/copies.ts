@@ -56,13 +56,14 @@ export function sendCopy(target: Target, frame: PublishedFrame, overflow: Overfl
   const packetId = delivery?.takePacketId(qos) ?? 0
   if (delivery === null || packetId === 0) {
     if (queue.isFull && !overflow.makeRoom(session, false)) return // it does not outlive its connection
-    queue.add(queue.reserve(frame.message.keep(), { ...PLAIN, qos }, false, -1))
+    queue.add(queue.reserve(frame.message.keep(), { retain: false, identifiers: [], qos }, false, -1))
     receiver.queued()
   } else if (laneOf(delivery.version) === laneOf(frame.version)) delivery.connection.push(frame.copy(qos, packetId))
   else {
     const { topic, payload } = frame.message
-    const how = { qos, retain: false, dup: false, packetId, properties: EMPTY } as const
-    delivery.connection.push(encodePublish({ ...how, version: delivery.version, topic, payload }))
+    const { version } = delivery
+    const plain = { version, topic, payload, qos, retain: false, dup: false, packetId, properties: EMPTY }
+    delivery.connection.push(encodePublish(plain))
   }
 }
 

@@ -231,14 +231,16 @@ export class Delivery implements Receiver, Requester {
   #encode(message: Message, how: Delivered & { qos: 0 | 1 | 2; dup: boolean; packetId: number }): Buffer | null {
     const { version, maximumPacketSize, topicAliasMaximum } = this.#terms
     const { topic, payload } = message
-    if (version !== 5) return encodePublish({ ...how, version, topic, payload, properties: EMPTY })
+    const { qos, retain, dup, packetId } = how
+    // Fields one by one: to spread an object for each message takes longer than to encode it.
+    if (version !== 5) return encodePublish({ version, topic, payload, qos, retain, dup, packetId, properties: EMPTY })
     const known = this.#aliases?.get(topic) ?? 0
     const count = this.#aliases?.size ?? 0
     const fresh = known === 0 && count < topicAliasMaximum ? count + 1 : 0
     const expiry = message.secondsLeft(this.#parts.clock.now())
     const encode = (name: string, alias: number) => {
       const properties = encodeProperties(forwarded(message), { expiry, identifiers: how.identifiers, alias })
-      return encodePublish({ ...how, version, topic: name, payload, properties })
+      return encodePublish({ version, topic: name, payload, qos, retain, dup, packetId, properties })
     }
     const frame = encode(known ? '' : topic, known || fresh) // (MQTT 5, 3.3.2.3.4)
     if (frame.length <= maximumPacketSize) {

@@ -143,7 +143,8 @@ export class IncomingPublishes {
     const { bus, session, topics } = this.#parts
     const { qos, retain, payload } = packet
     const properties = forwardedProperties(packet.properties)
-    const incoming: IncomingMessage = { topic, payload, qos, retain, ...(properties && { properties }) }
+    const plain = { topic, payload, qos, retain }
+    const incoming: IncomingMessage = properties === undefined ? plain : { ...plain, properties }
     const service = bus.service(topic)
     if (service !== undefined) return settled(this.#ask(service, incoming, packet.packetId))
     const decision = topics.get(topic).decide(qos, retain)
@@ -177,7 +178,7 @@ export class IncomingPublishes {
   #inOrder(qos: 1 | 2, accepted: Accepted | Promise<Accepted>): Accepted | Promise<Accepted> {
     const before = this.#before?.[qos] ?? null
     if (before === null && !(accepted instanceof Promise)) return accepted
-    const turn = (before ?? Promise.resolve(null)).then(() => accepted)
+    const turn = before?.then(() => accepted) ?? Promise.resolve(accepted)
     this.#before ??= { 1: null, 2: null }
     const last = this.#before
     last[qos] = turn
