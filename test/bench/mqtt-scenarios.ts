@@ -146,7 +146,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario(
     'connection',
     'idle-tls',
-    `the same over TLS: ${IDLE_ABOUT}`,
+    `memory of an idle connection over TLS with one subscription: ${IDLE_ABOUT}`,
     IDLE,
     { bytes: 45 * 1024 },
     { rounds: 3, ...RELAYED_TLS },
