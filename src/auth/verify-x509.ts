@@ -1,10 +1,11 @@
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
 import { isIdentifier } from '../model/identifier.ts'
 import { whyUnusable } from '../registry/credentials.ts'
 import type { CertificateCredential } from '../registry/records.ts'
 import type { Registry } from '../registry/registry.ts'
+import { certificateOf } from './certificate-bytes.ts'
 import type { TrustedAuthorities, UnknownCertificate } from './ports.ts'
 import type { Trace } from './proof.ts'
 
@@ -59,7 +60,7 @@ export function fingerprintOf(certificate: X509Certificate): string {
 
 export function parse(der: Buffer): X509Certificate {
   try {
-    return new X509Certificate(der)
+    return certificateOf(der)
   } catch (error) {
     throw new Failure('certificate-invalid', 'The certificate cannot be read', { cause: error })
   }
@@ -70,14 +71,24 @@ function verifyChain(leaf: X509Certificate, trust: TrustedAuthorities, now: numb
   let certificate = leaf
   for (let length = 0; length < chainLength; length++) {
     const issuer = trust.issuerOf(certificate)
-    if (issuer === null || !issuer.ca || !certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey))
+    if (issuer === null || !issuer.ca || !certificate.checkIssued(issuer) || !hasSigned(issuer, certificate))
       throw new Failure('certificate-untrusted')
     if (!(Date.parse(issuer.validFrom) <= now && now <= Date.parse(issuer.validTo)))
       throw new Failure('certificate-untrusted', 'A certificate of the authorities that signed it has expired')
-    if (issuer.checkIssued(issuer) && issuer.verify(issuer.publicKey)) return
+    if (issuer.checkIssued(issuer) && hasSigned(issuer, issuer)) return
     certificate = issuer
   }
   throw new Failure('certificate-untrusted', `The chain of authorities is longer than ${chainLength}`)
+}
+
+/** Issuers whose signature under an authority was verified: neither ever changes, and the next certificate has the same. */
+const signers = new WeakMap<X509Certificate, X509Certificate>()
+
+function hasSigned(issuer: X509Certificate, certificate: X509Certificate): boolean {
+  if (signers.get(certificate) === issuer) return true
+  if (!certificate.verify(issuer.publicKey)) return false
+  if (certificate.ca) signers.set(certificate, issuer)
+  return true
 }
 
 function verifyTime(certificate: X509Certificate, now: number): void {

@@ -1,6 +1,7 @@
 import { constants, timingSafeEqual, type X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { bytesOf } from '../auth/certificate-bytes.ts'
 import type { Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
@@ -205,7 +206,7 @@ function chainOf(socket: TLSSocket): Buffer[] {
   const chain: Buffer[] = []
   let certificate: X509Certificate | undefined = socket.getPeerX509Certificate()
   while (certificate !== undefined && chain.length < MAXIMUM_CHAIN) {
-    chain.push(certificate.raw)
+    chain.push(bytesOf(certificate))
     certificate = certificate.issuerCertificate
   }
   return chain
