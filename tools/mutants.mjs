@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { createVitest } from 'vitest/node'
 import { ROOT } from './build.mjs'
 
-const HELP = `node tools/mutants.mjs [--only <pattern>] [--all] [--jobs <count>] [--json]
+const HELP = `node tools/mutants.mjs [--only <pattern>]... [--all] [--jobs <count>] [--json]
 
 Breaks the broker in one place at a time, in a copy, and runs conformance rows against it: those that the mutant names, and
 a sample of the others. A mutant is killed when every row that it names fails, and at least half of the others still pass:
@@ -144,9 +144,10 @@ async function main({ only, all: runsAll, jobs, json }) {
   try {
     for (let i = 0; i < jobs; i++) copies.push(await Copy.make(join(folder, String(i))))
     const mutants = (await copies[0].mutants()).filter(
-      ({ file, from, to, rows }) => only === undefined || [file, from, to, ...rows].some(text => text.includes(only)),
+      ({ file, from, to, rows }) =>
+        only === undefined || only.some(pattern => [file, from, to, ...rows].some(text => text.includes(pattern))),
     )
-    if (mutants.length === 0) throw new Error(`no mutant has '${only}' in its file, text or rows`)
+    if (mutants.length === 0) throw new Error(`no mutant has ${only?.join(' or ')} in its file, text or rows`)
     const { all, failed } = await copies[0].run()
     if (failed.length > 0) throw new Error(`without a mutant these rows fail: ${failed.join(', ')}`)
     const results = []
@@ -169,7 +170,7 @@ async function main({ only, all: runsAll, jobs, json }) {
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string' },
+    only: { type: 'string', multiple: true },
     all: { type: 'boolean', default: false },
     jobs: { type: 'string', default: '4' },
     json: { type: 'boolean', default: false },

@@ -98,8 +98,8 @@ export const ACKNOWLEDGEMENT_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'mqtt/aedes-engine.ts',
-    from: 'qos, messageId: packetId,',
-    to: 'qos, messageId: packetId & 255,',
+    from: 'messageId: packetId,\n',
+    to: 'messageId: packetId & 255,\n',
     v311: '2.3.1-6',
     v5: '4.3.3-8 2.2.1-5',
   },
