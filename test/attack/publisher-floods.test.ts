@@ -79,7 +79,7 @@ describe.each([
         return false
       }
       expect(await Promise.race([all, ...(enforced ? [paused()] : [])])).toBe(!enforced)
-      expect(await pauses()).toBe(before + (enforced ? 1 : 0))
+      expect((await pauses()) > before).toBe(enforced)
       await witness.settle() // others are served
       // A read takes what the sockets hold, not more; over WebSocket whole frames of it.
       if (enforced) expect(came).toBeLessThan(MESSAGES / 2)
