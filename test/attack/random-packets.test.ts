@@ -132,7 +132,8 @@ describe(`${PACKETS} bad packets a listener, seed ${SEED}`, () => {
       for (const code of report.disconnect.keys()) expect(known, `DISCONNECT ${code}`).toContain(code)
       expect(report.told).toEqual([])
       // the second half must not cost what the first did: that would be a leak
-      expect(report.memoryEnd).toBeLessThan(400 * MEGABYTE)
+      // objects of connections that are over wait for the collector, and no longer than this
+      expect(Math.max(report.memoryFirstHalf, report.memoryEnd)).toBeLessThan(400 * MEGABYTE)
       expect(report.memoryEnd - report.memoryFirstHalf).toBeLessThan(64 * MEGABYTE)
       expect(broker.log()).not.toMatch(/internal|TypeError|RangeError|uncaught/i)
     },
