@@ -41,7 +41,7 @@ export const ANSWERS: ReadonlyMap<number, AnswerRow> = new Map<number, AnswerRow
     {
       name: 'suback',
       flags: 0,
-      mqtt3: [0, 1, 2, 0x80],
+      mqtt3: [0, 1, 2, 0x80], // MQTT 3.1 had no failure yet; its clients are told as those of 3.1.1 are
       // (MQTT 5, 3.9.3)
       mqtt5: [0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2],
     },
