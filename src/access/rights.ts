@@ -41,7 +41,8 @@ export class Rights {
   #principal: Principal
   #rules: BoundRules
   #epoch: number
-  readonly #kept = new Map<string, Kept>()
+  /** null until the first: who only listens has none. */
+  #kept: Map<string, Kept> | null = null
   /** Kept answers that were repeated since the last report. */
   #repeated: Kept[] = []
 
@@ -60,7 +61,7 @@ export class Rights {
   decide(request: Request): Decision {
     if (this.#epoch !== this.#judge.epoch) this.#follow()
     const key = `${request.action} ${request.qos ?? '-'}${request.retain ?? '-'} ${request.target}`
-    const kept = this.#kept.get(key)
+    const kept = this.#kept?.get(key)
     if (kept && (kept.decision.until === null || this.#judge.now() < kept.decision.until)) {
       if (kept.repeats === 0) this.#owe(kept)
       kept.repeats++
@@ -95,8 +96,10 @@ export class Rights {
 
   #keep(key: string, kept: Kept): void {
     const { keptDecisions, keptTarget } = this.#judge.limits
-    this.#kept.delete(key)
+    this.#kept?.delete(key)
     if (kept.request.target.length > keptTarget) return
+    if (kept.request.action === 'subscribe' && kept.decision.permit) return // the subscription keeps it
+    this.#kept ??= new Map()
     const oldest = this.#kept.keys().next()
     if (this.#kept.size >= keptDecisions && !oldest.done) this.#kept.delete(oldest.value)
     this.#kept.set(key, kept)
@@ -107,7 +110,7 @@ export class Rights {
     this.#epoch = this.#judge.epoch
     if (!bound) return
     this.settle()
-    this.#kept.clear()
+    this.#kept = null
     this.#rules = bound.rules
     this.#principal = { ...this.#principal, subject: bound.subject }
   }
