@@ -69,8 +69,8 @@ async function keepsNoEmptyOne(scene: Scene): Promise<void> {
 async function leavesRetained(scene: Scene): Promise<void> {
   const client = await scene.client()
   await publishes(client, scene, 'kept', 1, true)
+  // Whatever comes with DUP goes its own way through the broker.
   for (const payload of ['other', ''])
-    // Whatever comes with DUP goes its own way through the broker.
     for (const qos of [0, 1, 2] as const)
       for (const dup of [false, qos > 0]) await client.publish(`${scene.word}/a`, payload, { qos, dup })
   await client.settle()
