@@ -40,6 +40,8 @@ export interface Peer {
 
 /** Bytes gathered before they are written without waiting for the end of the turn. */
 const FLUSH_NOW = 128 * 1024
+/** Bytes of a part, on average, below which parts are copied together to be written. */
+const GATHER_BELOW = 512
 
 export class Connection {
   lastSeen: number
@@ -131,21 +133,34 @@ export class Connection {
     this.#isDirty = false
     const out = this.#out
     if (this.closed || out.length === 0) return
-    const bytes = this.#gather(out)
+    const bytes = this.#outBytes
+    this.#turn.traffic.bytesSent += bytes
+    // What is large is not copied; but a slow reader must not pin the read buffers of whoever sent it.
+    const taken =
+      this.#backlog === 0 && bytes > GATHER_BELOW * out.length
+        ? this.#writeEach(out)
+        : this.#stream.write(this.#gather(out))
     if (out.length === 1) out.pop()
     else this.#out = []
     this.#outBytes = 0
-    this.#turn.traffic.bytesSent += bytes.length
-    if (this.#stream.write(bytes)) return
+    if (taken) return
     this.#setBacklog(this.#stream.writableLength)
     // It takes nothing, yet makes us answer.
     if (this.#backlog > 2 * this.#limits.outQueueBytes)
       this.#peer?.failed(new Failure('queue-full', 'The client takes nothing from its socket and goes on asking.'))
   }
 
+  /** In one system call all the same. */
+  #writeEach(out: readonly Buffer[]): boolean {
+    const stream = this.#stream
+    if (out.length > 1) stream.cork()
+    for (const part of out) stream.write(part)
+    if (out.length > 1) stream.uncork()
+    return !stream.writableNeedDrain
+  }
+
   #gather(out: readonly Buffer[]): Buffer {
     const [first] = out
-    // A slow reader must not pin the read buffer of whoever sent this.
     if (out.length === 1 && first !== undefined) return this.#backlog > 0 ? Buffer.from(first) : first
     const bytes = Buffer.allocUnsafe(this.#outBytes)
     let at = 0

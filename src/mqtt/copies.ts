@@ -3,7 +3,7 @@ import type { Message } from '../bus/message.ts'
 import type { Overflow } from '../bus/overflow.ts'
 import type { Route, Target } from '../bus/route.ts'
 import { Delivery, laneOf } from './delivery.ts'
-import { EMPTY, encodePublish } from './encode.ts'
+import { EMPTY, encodePublishHead, isLarge } from './encode.ts'
 import { type ProtocolVersion, TYPE } from './packets.ts'
 
 export const PLAIN = { retain: false, identifiers: [] }
@@ -13,12 +13,22 @@ export class PublishedFrame {
   readonly version: ProtocolVersion
   readonly qos: 1 | 2
   readonly #bytes: Buffer
+  readonly #payload: Buffer
   readonly #packetIdAt: number
   readonly #make: () => Message
   #message: Message | null = null
 
-  constructor(bytes: Buffer, version: ProtocolVersion, qos: 1 | 2, packetIdAt: number, message: () => Message) {
+  /** `payload`: the end of `bytes`. */
+  constructor(
+    bytes: Buffer,
+    payload: Buffer,
+    version: ProtocolVersion,
+    qos: 1 | 2,
+    packetIdAt: number,
+    message: () => Message,
+  ) {
     this.#bytes = bytes
+    this.#payload = payload
     this.version = version
     this.qos = qos
     this.#packetIdAt = packetIdAt
@@ -31,10 +41,15 @@ export class PublishedFrame {
     return this.#message
   }
 
-  /** For a receiver of the same version. */
-  copy(qos: 1 | 2, packetId: number): Buffer {
-    const copy = Buffer.allocUnsafe(this.#bytes.length)
-    this.#bytes.copy(copy)
+  get payload(): Buffer {
+    return this.#payload
+  }
+
+  /** For a receiver of the same version; without the payload, when that is large. */
+  head(qos: 1 | 2, packetId: number): Buffer {
+    const length = this.#bytes.length - (isLarge(this.#payload) ? this.#payload.length : 0)
+    const copy = Buffer.allocUnsafe(length)
+    this.#bytes.copy(copy, 0, 0, length)
     copy[0] = (TYPE.publish << 4) | (qos << 1)
     copy[this.#packetIdAt] = packetId >> 8
     copy[this.#packetIdAt + 1] = packetId & 255
@@ -58,12 +73,12 @@ export function sendCopy(target: Target, frame: PublishedFrame, overflow: Overfl
     if (queue.isFull && !overflow.makeRoom(session, false)) return // it does not outlive its connection
     queue.add(queue.reserve(frame.message.keep(), { retain: false, identifiers: [], qos }, false, -1))
     receiver.queued()
-  } else if (laneOf(delivery.version) === laneOf(frame.version)) delivery.connection.push(frame.copy(qos, packetId))
+  } else if (laneOf(delivery.version) === laneOf(frame.version)) delivery.push(frame.head(qos, packetId), frame.payload)
   else {
     const { topic, payload } = frame.message
     const { version } = delivery
     const plain = { version, topic, payload, qos, retain: false, dup: false, packetId, properties: EMPTY }
-    delivery.connection.push(encodePublish(plain))
+    delivery.push(encodePublishHead(plain), payload)
   }
 }
 

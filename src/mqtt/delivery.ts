@@ -6,7 +6,15 @@ import type { Session } from '../bus/session.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Meter } from '../model/meter.ts'
 import type { Connection } from './connection.ts'
-import { EMPTY, encodeAcknowledgement, encodeForwarded, encodeProperties, encodePublish } from './encode.ts'
+import {
+  EMPTY,
+  encodeAcknowledgement,
+  encodeForwarded,
+  encodeProperties,
+  encodePublish,
+  encodePublishHead,
+  isLarge,
+} from './encode.ts'
 import { type ProtocolVersion, REASON } from './packets.ts'
 import { violation } from './property-table.ts'
 
@@ -114,9 +122,9 @@ export class Delivery implements Receiver, Requester {
   answer({ topic, payload, properties }: Parameters<Requester['answer']>[0]): boolean {
     const fields = { topic, payload, qos: 0, retain: false, ...(properties && { properties }) } as const
     const message = new Message({ ...fields, expiresAt: null, publisher: null })
-    const frame = this.#encode(message, { qos: 0, retain: false, identifiers: [], dup: false, packetId: 0 })
-    if (frame === null || this.connection.closed) return false
-    this.#push(frame)
+    const head = this.#encode(message, { qos: 0, retain: false, identifiers: [], dup: false, packetId: 0 })
+    if (head === null || this.connection.closed) return false
+    this.push(head, message.payload)
     return true
   }
 
@@ -143,11 +151,12 @@ export class Delivery implements Receiver, Requester {
       return
     }
     const lane = this.#laneOf(message, delivered)
-    const frame =
-      lane !== null
-        ? sharedFrame(message, lane, delivered.identifiers)
-        : this.#encode(message, { ...delivered, qos: 0, dup: false, packetId: 0 })
-    if (frame !== null) this.#push(frame)
+    if (lane !== null) {
+      this.push(sharedFrame(message, lane, delivered.identifiers), EMPTY)
+      return
+    }
+    const head = this.#encode(message, { ...delivered, qos: 0, dup: false, packetId: 0 })
+    if (head !== null) this.push(head, message.payload)
   }
 
   /** Who gets the very same bytes; null when this copy is like no other. */
@@ -158,9 +167,11 @@ export class Delivery implements Receiver, Requester {
     return identifiers.length === 1 ? identifiedLane(identifier) : null
   }
 
-  #push(frame: Buffer): void {
+  /** A PUBLISH: a large payload follows its head, and is the same for everybody. */
+  push(head: Buffer, payload: Buffer): void {
     this.connection.traffic.publishesSent++
-    this.connection.push(frame)
+    this.connection.push(head)
+    if (isLarge(payload)) this.connection.push(payload, 0)
   }
 
   #dropped(count: number): void {
@@ -191,11 +202,12 @@ export class Delivery implements Receiver, Requester {
       this.#release(entry, packetId)
       return
     }
-    const frame = this.#frameOf(entry, packetId)
-    if (frame !== null) {
+    const payload = entry.message?.payload ?? EMPTY
+    const head = this.#headOf(entry, packetId)
+    if (head !== null) {
       entry.sent = true
       this.#inflight.set(packetId, entry)
-      this.#push(frame)
+      this.push(head, payload)
     } else if (entry.sent && entry.qos === 2) {
       // The client may hold this identifier: it is told to forget it, without the message.
       this.#inflight.set(packetId, entry)
@@ -204,7 +216,7 @@ export class Delivery implements Receiver, Requester {
   }
 
   /** null when the message must not leave any more, or is too large for this client. */
-  #frameOf(entry: QueueEntry, packetId: number): Buffer | null {
+  #headOf(entry: QueueEntry, packetId: number): Buffer | null {
     const { message, qos, retain, identifiers, sent } = entry
     const { session, clock, access } = this.#parts
     if (message === null) return null
@@ -223,32 +235,33 @@ export class Delivery implements Receiver, Requester {
     const packetId = packetIdOf(queue.nextSequence())
     if (this.#inflight.has(packetId)) return 0
     this.#inflight.set(packetId, qos === 1 ? 'puback' : 'pubrec')
-    this.connection.traffic.publishesSent++
     return packetId
   }
 
-  /** null when the frame is larger than the client takes: then it is as if delivered [MQTT-3.1.2-25]. */
+  /** See `push`; null when the whole is larger than the client takes: then it is as if delivered [MQTT-3.1.2-25]. */
   #encode(message: Message, how: Delivered & { qos: 0 | 1 | 2; dup: boolean; packetId: number }): Buffer | null {
     const { version, maximumPacketSize, topicAliasMaximum } = this.#terms
     const { topic, payload } = message
     const { qos, retain, dup, packetId } = how
     // Fields one by one: to spread an object for each message takes longer than to encode it.
-    if (version !== 5) return encodePublish({ version, topic, payload, qos, retain, dup, packetId, properties: EMPTY })
+    if (version !== 5)
+      return encodePublishHead({ version, topic, payload, qos, retain, dup, packetId, properties: EMPTY })
     const known = this.#aliases?.get(topic) ?? 0
     const count = this.#aliases?.size ?? 0
     const fresh = known === 0 && count < topicAliasMaximum ? count + 1 : 0
     const expiry = message.secondsLeft(this.#parts.clock.now())
     const encode = (name: string, alias: number) => {
       const properties = encodeProperties(forwarded(message), { expiry, identifiers: how.identifiers, alias })
-      return encodePublish({ version, topic: name, payload, qos, retain, dup, packetId, properties })
+      return encodePublishHead({ version, topic: name, payload, qos, retain, dup, packetId, properties })
     }
-    const frame = encode(known ? '' : topic, known || fresh) // (MQTT 5, 3.3.2.3.4)
-    if (frame.length <= maximumPacketSize) {
+    const most = maximumPacketSize - (isLarge(payload) ? payload.length : 0)
+    const head = encode(known ? '' : topic, known || fresh) // (MQTT 5, 3.3.2.3.4)
+    if (head.length <= most) {
       if (fresh) this.#aliases?.set(topic, fresh)
-      return frame
+      return head
     }
-    const plain = known || fresh ? encode(topic, 0) : frame // an alias takes three bytes
-    return plain.length <= maximumPacketSize ? plain : null // [MQTT-3.1.2-24]
+    const plain = known || fresh ? encode(topic, 0) : head // an alias takes three bytes
+    return plain.length <= most ? plain : null // [MQTT-3.1.2-24]
   }
 
   // --- acknowledgements ---------------------------------------------------------------------------------------------------

@@ -33,12 +33,23 @@ export interface PublishFrame {
   readonly properties: Buffer
 }
 
-export function encodePublish(frame: PublishFrame): Buffer {
+/** Bytes of a payload from which on it is not copied for each receiver: it follows the head of its PUBLISH as it is. */
+const LARGE_PAYLOAD = 1024
+
+export const isLarge = (payload: Buffer): boolean => payload.length >= LARGE_PAYLOAD
+
+export const encodePublish = (frame: PublishFrame): Buffer => encodeFrame(frame, frame.payload)
+
+/** Without the payload, when that is large: it has to follow. */
+export const encodePublishHead = (frame: PublishFrame): Buffer =>
+  encodeFrame(frame, isLarge(frame.payload) ? EMPTY : frame.payload)
+
+function encodeFrame(frame: PublishFrame, copied: Buffer): Buffer {
   const { version, topic, payload, qos, properties } = frame
   const topicBytes = Buffer.byteLength(topic)
   const propertyBytes = version === 5 ? variableLength(properties.length) + properties.length : 0
   const remaining = 2 + topicBytes + (qos > 0 ? 2 : 0) + propertyBytes + payload.length
-  const bytes = Buffer.allocUnsafe(1 + variableLength(remaining) + remaining)
+  const bytes = Buffer.allocUnsafe(1 + variableLength(remaining) + remaining - payload.length + copied.length)
   bytes[0] = (TYPE.publish << 4) | (frame.dup ? 8 : 0) | (qos << 1) | (frame.retain ? 1 : 0)
   let at = writeVariable(bytes, remaining, 1)
   at = bytes.writeUInt16BE(topicBytes, at)
@@ -48,7 +59,7 @@ export function encodePublish(frame: PublishFrame): Buffer {
     at = writeVariable(bytes, properties.length, at)
     at += properties.copy(bytes, at)
   }
-  payload.copy(bytes, at)
+  copied.copy(bytes, at)
   return bytes
 }
 

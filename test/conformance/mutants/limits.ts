@@ -13,8 +13,8 @@ const ownAnswer = (engine: string, own: string): Pick<Mutant, 'from' | 'to'> => 
 export const LIMIT_MUTANTS: readonly Mutant[] = [
   {
     file: 'mqtt/delivery.ts',
-    from: 'if (frame.length <= maximumPacketSize) {',
-    to: 'if (frame.length <= 2 * maximumPacketSize) {',
+    from: 'if (head.length <= most) {',
+    to: 'if (head.length <= 2 * most) {',
     v5: '3.1.2-24',
   },
   {
