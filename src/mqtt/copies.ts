@@ -3,7 +3,7 @@ import type { Message } from '../bus/message.ts'
 import type { Overflow } from '../bus/overflow.ts'
 import type { Route, Target } from '../bus/route.ts'
 import { Delivery, laneOf } from './delivery.ts'
-import { EMPTY, encodePublishHead, isLarge } from './encode.ts'
+import { EMPTY, encodePublishHead, isLarge, tailOf } from './encode.ts'
 import { type ProtocolVersion, TYPE } from './packets.ts'
 
 export const PLAIN = { retain: false, identifiers: [] }
@@ -13,22 +13,20 @@ export class PublishedFrame {
   readonly version: ProtocolVersion
   readonly qos: 1 | 2
   readonly #bytes: Buffer
-  readonly #payload: Buffer
+  readonly #payloadAt: number
   readonly #packetIdAt: number
   readonly #make: () => Message
   #message: Message | null = null
 
-  /** `payload`: the end of `bytes`. */
   constructor(
     bytes: Buffer,
-    payload: Buffer,
+    { packetIdAt, payloadAt }: { packetIdAt: number; payloadAt: number },
     version: ProtocolVersion,
     qos: 1 | 2,
-    packetIdAt: number,
     message: () => Message,
   ) {
     this.#bytes = bytes
-    this.#payload = payload
+    this.#payloadAt = payloadAt
     this.version = version
     this.qos = qos
     this.#packetIdAt = packetIdAt
@@ -41,13 +39,18 @@ export class PublishedFrame {
     return this.#message
   }
 
-  get payload(): Buffer {
-    return this.#payload
+  /** The payload when it is large: it follows the head. */
+  get tail(): Buffer {
+    return this.#isLarge ? this.#bytes.subarray(this.#payloadAt) : EMPTY
+  }
+
+  get #isLarge(): boolean {
+    return isLarge(this.#bytes.length - this.#payloadAt)
   }
 
   /** For a receiver of the same version; without the payload, when that is large. */
   head(qos: 1 | 2, packetId: number): Buffer {
-    const length = this.#bytes.length - (isLarge(this.#payload) ? this.#payload.length : 0)
+    const length = this.#isLarge ? this.#payloadAt : this.#bytes.length
     const copy = Buffer.allocUnsafe(length)
     this.#bytes.copy(copy, 0, 0, length)
     copy[0] = (TYPE.publish << 4) | (qos << 1)
@@ -73,12 +76,12 @@ export function sendCopy(target: Target, frame: PublishedFrame, overflow: Overfl
     if (queue.isFull && !overflow.makeRoom(session, false)) return // it does not outlive its connection
     queue.add(queue.reserve(frame.message.keep(), { retain: false, identifiers: [], qos }, false, -1))
     receiver.queued()
-  } else if (laneOf(delivery.version) === laneOf(frame.version)) delivery.push(frame.head(qos, packetId), frame.payload)
+  } else if (laneOf(delivery.version) === laneOf(frame.version)) delivery.push(frame.head(qos, packetId), frame.tail)
   else {
     const { topic, payload } = frame.message
     const { version } = delivery
     const plain = { version, topic, payload, qos, retain: false, dup: false, packetId, properties: EMPTY }
-    delivery.push(encodePublishHead(plain), payload)
+    delivery.push(encodePublishHead(plain), tailOf(payload))
   }
 }
 

@@ -13,7 +13,7 @@ import {
   encodeProperties,
   encodePublish,
   encodePublishHead,
-  isLarge,
+  tailOf,
 } from './encode.ts'
 import { type ProtocolVersion, REASON } from './packets.ts'
 import { violation } from './property-table.ts'
@@ -124,7 +124,7 @@ export class Delivery implements Receiver, Requester {
     const message = new Message({ ...fields, expiresAt: null, publisher: null })
     const head = this.#encode(message, { qos: 0, retain: false, identifiers: [], dup: false, packetId: 0 })
     if (head === null || this.connection.closed) return false
-    this.push(head, message.payload)
+    this.push(head, tailOf(message.payload))
     return true
   }
 
@@ -156,7 +156,7 @@ export class Delivery implements Receiver, Requester {
       return
     }
     const head = this.#encode(message, { ...delivered, qos: 0, dup: false, packetId: 0 })
-    if (head !== null) this.push(head, message.payload)
+    if (head !== null) this.push(head, tailOf(message.payload))
   }
 
   /** Who gets the very same bytes; null when this copy is like no other. */
@@ -168,10 +168,10 @@ export class Delivery implements Receiver, Requester {
   }
 
   /** A PUBLISH: a large payload follows its head, and is the same for everybody. */
-  push(head: Buffer, payload: Buffer): void {
+  push(head: Buffer, tail: Buffer): void {
     this.connection.traffic.publishesSent++
     this.connection.push(head)
-    if (isLarge(payload)) this.connection.push(payload, 0)
+    if (tail.length > 0) this.connection.push(tail, 0)
   }
 
   #dropped(count: number): void {
@@ -202,12 +202,12 @@ export class Delivery implements Receiver, Requester {
       this.#release(entry, packetId)
       return
     }
-    const payload = entry.message?.payload ?? EMPTY
+    const tail = tailOf(entry.message?.payload ?? EMPTY)
     const head = this.#headOf(entry, packetId)
     if (head !== null) {
       entry.sent = true
       this.#inflight.set(packetId, entry)
-      this.push(head, payload)
+      this.push(head, tail)
     } else if (entry.sent && entry.qos === 2) {
       // The client may hold this identifier: it is told to forget it, without the message.
       this.#inflight.set(packetId, entry)
@@ -254,7 +254,7 @@ export class Delivery implements Receiver, Requester {
       const properties = encodeProperties(forwarded(message), { expiry, identifiers: how.identifiers, alias })
       return encodePublishHead({ version, topic: name, payload, qos, retain, dup, packetId, properties })
     }
-    const most = maximumPacketSize - (isLarge(payload) ? payload.length : 0)
+    const most = maximumPacketSize - tailOf(payload).length
     const head = encode(known ? '' : topic, known || fresh) // (MQTT 5, 3.3.2.3.4)
     if (head.length <= most) {
       if (fresh) this.#aliases?.set(topic, fresh)

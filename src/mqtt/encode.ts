@@ -36,13 +36,16 @@ export interface PublishFrame {
 /** Bytes of a payload from which on it is not copied for each receiver: it follows the head of its PUBLISH as it is. */
 const LARGE_PAYLOAD = 1024
 
-export const isLarge = (payload: Buffer): boolean => payload.length >= LARGE_PAYLOAD
+export const isLarge = (payloadBytes: number): boolean => payloadBytes >= LARGE_PAYLOAD
+
+/** What follows `encodePublishHead`: the payload when it is large, else nothing. */
+export const tailOf = (payload: Buffer): Buffer => (isLarge(payload.length) ? payload : EMPTY)
 
 export const encodePublish = (frame: PublishFrame): Buffer => encodeFrame(frame, frame.payload)
 
 /** Without the payload, when that is large: it has to follow. */
 export const encodePublishHead = (frame: PublishFrame): Buffer =>
-  encodeFrame(frame, isLarge(frame.payload) ? EMPTY : frame.payload)
+  encodeFrame(frame, isLarge(frame.payload.length) ? EMPTY : frame.payload)
 
 function encodeFrame(frame: PublishFrame, copied: Buffer): Buffer {
   const { version, topic, payload, qos, properties } = frame

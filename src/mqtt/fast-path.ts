@@ -102,9 +102,9 @@ export class FastPath {
     if (packetId === 0 || route.durable || !route.plain) return false
     if (qos === 2 && !this.#incoming.beginInMemory(packetId)) return false
     const { bus, connection } = this.#parts
-    const payload = bytes.subarray(payloadAt, end)
-    const message = () => this.#message(name, payload, qos)
-    const frame = new PublishedFrame(bytes.subarray(at, end), payload, this.#version, qos, topicEnd - at, message)
+    const message = () => this.#message(name, bytes.subarray(payloadAt, end), qos)
+    const places = { packetIdAt: topicEnd - at, payloadAt: payloadAt - at }
+    const frame = new PublishedFrame(bytes.subarray(at, end), places, this.#version, qos, message)
     for (const target of route.targets) sendCopy(target, frame, bus.overflow)
     connection.push(encodeAcknowledgement(qos === 1 ? 'puback' : 'pubrec', packetId, this.#version))
     return true
