@@ -1,5 +1,5 @@
 // Copies of a PUBLISH on the fast path: the publisher's bytes with another packet identifier, where that is enough.
-import type { Message } from '../bus/message.ts'
+import { Message, type Publisher } from '../bus/message.ts'
 import type { Overflow } from '../bus/overflow.ts'
 import type { Route, Target } from '../bus/route.ts'
 import { Delivery, laneOf } from './delivery.ts'
@@ -8,54 +8,61 @@ import { type ProtocolVersion, TYPE } from './packets.ts'
 
 export const PLAIN = { retain: false, identifiers: [] }
 
-/** A QoS 1 or 2 PUBLISH without properties, RETAIN and DUP, as it came in. */
-export class PublishedFrame {
+/** A QoS 1 or 2 PUBLISH without properties, RETAIN and DUP, where it lies in the read buffer. */
+export interface PublishedBytes {
+  readonly bytes: Buffer
+  /** Its first byte, its packet identifier, its payload, and the byte after it. */
+  readonly at: number
+  readonly packetIdAt: number
+  readonly payloadAt: number
+  readonly end: number
   readonly version: ProtocolVersion
   readonly qos: 1 | 2
-  readonly #bytes: Buffer
-  readonly #payloadAt: number
-  readonly #packetIdAt: number
-  readonly #make: () => Message
+  readonly topic: string
+  readonly publisher: Publisher
+}
+
+/** Makes of it what each receiver needs, and nothing that none does. */
+export class PublishedFrame {
+  readonly #published: PublishedBytes
   #message: Message | null = null
 
-  constructor(
-    bytes: Buffer,
-    { packetIdAt, payloadAt }: { packetIdAt: number; payloadAt: number },
-    version: ProtocolVersion,
-    qos: 1 | 2,
-    message: () => Message,
-  ) {
-    this.#bytes = bytes
-    this.#payloadAt = payloadAt
-    this.version = version
-    this.qos = qos
-    this.#packetIdAt = packetIdAt
-    this.#make = message
+  constructor(published: PublishedBytes) {
+    this.#published = published
+  }
+
+  get version(): ProtocolVersion {
+    return this.#published.version
+  }
+
+  get qos(): 1 | 2 {
+    return this.#published.qos
   }
 
   /** For whoever cannot take its bytes. */
   get message(): Message {
-    this.#message ??= this.#make()
+    if (this.#message !== null) return this.#message
+    const { bytes, payloadAt, end, topic, qos, publisher } = this.#published
+    const payload = bytes.subarray(payloadAt, end)
+    this.#message = new Message({ topic, payload, qos, retain: false, expiresAt: null, publisher })
     return this.#message
   }
 
   /** The payload when it is large: it follows the head. */
   get tail(): Buffer {
-    return this.#isLarge ? this.#bytes.subarray(this.#payloadAt) : EMPTY
-  }
-
-  get #isLarge(): boolean {
-    return isLarge(this.#bytes.length - this.#payloadAt)
+    const { bytes, payloadAt, end } = this.#published
+    return isLarge(end - payloadAt) ? bytes.subarray(payloadAt, end) : EMPTY
   }
 
   /** For a receiver of the same version; without the payload, when that is large. */
   head(qos: 1 | 2, packetId: number): Buffer {
-    const length = this.#isLarge ? this.#payloadAt : this.#bytes.length
-    const copy = Buffer.allocUnsafe(length)
-    this.#bytes.copy(copy, 0, 0, length)
+    const { bytes, at, packetIdAt, payloadAt, end } = this.#published
+    const to = isLarge(end - payloadAt) ? payloadAt : end
+    const copy = Buffer.allocUnsafe(to - at)
+    bytes.copy(copy, 0, at, to)
     copy[0] = (TYPE.publish << 4) | (qos << 1)
-    copy[this.#packetIdAt] = packetId >> 8
-    copy[this.#packetIdAt + 1] = packetId & 255
+    copy[packetIdAt - at] = packetId >> 8
+    copy[packetIdAt - at + 1] = packetId & 255
     return copy
   }
 }

@@ -101,10 +101,11 @@ export class FastPath {
     const packetId = uint16(bytes, topicEnd)
     if (packetId === 0 || route.durable || !route.plain) return false
     if (qos === 2 && !this.#incoming.beginInMemory(packetId)) return false
-    const { bus, connection } = this.#parts
-    const message = () => this.#message(name, bytes.subarray(payloadAt, end), qos)
-    const places = { packetIdAt: topicEnd - at, payloadAt: payloadAt - at }
-    const frame = new PublishedFrame(bytes.subarray(at, end), places, this.#version, qos, message)
+    const { bus, connection, topics } = this.#parts
+    const { publisher } = topics
+    const version = this.#version
+    const packetIdAt = topicEnd
+    const frame = new PublishedFrame({ bytes, at, packetIdAt, payloadAt, end, version, qos, topic: name, publisher })
     for (const target of route.targets) sendCopy(target, frame, bus.overflow)
     connection.push(encodeAcknowledgement(qos === 1 ? 'puback' : 'pubrec', packetId, this.#version))
     return true
@@ -170,14 +171,14 @@ export class FastPath {
       }
       at = body + length
       const payloadAt = body + 2 + this.#topicBytes.length + (this.#version === 5 ? 1 : 0)
-      messages.push(this.#message(name, bytes.subarray(payloadAt, at), 0))
+      messages.push(this.#message(name, bytes.subarray(payloadAt, at)))
     }
     return messages
   }
 
-  #message(topic: string, payload: Buffer, qos: 0 | 1 | 2): Message {
+  #message(topic: string, payload: Buffer): Message {
     const { publisher } = this.#parts.topics
-    return new Message({ topic, payload, qos, retain: false, expiresAt: null, publisher })
+    return new Message({ topic, payload, qos: 0, retain: false, expiresAt: null, publisher })
   }
 
   /** null when it is not the name of an ordinary topic. A run ends where the topic changes. */
