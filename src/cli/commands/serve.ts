@@ -1,6 +1,7 @@
 import type { Listeners } from '../../broker.ts'
 import type { Call, CommandRow } from '../command.ts'
 import { CONFIG, configurationOf } from '../configuration.ts'
+import { keepHeapModest } from '../modest-heap.ts'
 import { signalled } from '../signalled.ts'
 import { UNSAFE, unsafeOptions } from '../unsafe-options.ts'
 
@@ -19,6 +20,7 @@ export const serve: CommandRow = {
     ['latchkey serve --json', 'one line on stdout when ready: {"ready":true,"listeners":{...}}'],
   ],
   async run(call) {
+    keepHeapModest()
     const configuration = await configurationOf(call.options, call.terminal)
     // Listened for before anything is open: a signal during the start stops it as soon as it has started.
     const stop = signalled()
