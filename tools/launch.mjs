@@ -17,6 +17,7 @@ if (major < NODE[0] || (major === NODE[0] && minor < NODE[1])) {
 }
 
 const { lockOf, LOCK_HELD, ROOT, hasCompiler, isBuilt, isFresh } = await import('./build.mjs')
+const { isNativeSettled } = await import('./build-native.mjs')
 const { isInstalled } = await import('./installed.mjs')
 const { withLock } = await import('./lock.mjs')
 
@@ -57,6 +58,12 @@ async function prepare({ dev, build = true }) {
     },
     say,
   )
+  // `npm ci` builds the addon; this is for sources that changed since. It says by itself why it could not.
+  if (build && !isNativeSettled()) {
+    const code = await run(process.execPath, [join(ROOT, 'tools/build-native.mjs')], { quiet: true })
+    if (code !== 0)
+      throw new Error('the DTLS addon is required (DTLS_REQUIRED=1) and was not built; what is above says why')
+  }
   if (build && !isFresh()) {
     if (hasCompiler()) say('building')
     // A process of its own: the compiler's memory goes away with it.
@@ -67,7 +74,8 @@ async function prepare({ dev, build = true }) {
 
 const needsCompiler = () => !isFresh() && (hasCompiler() || !isBuilt())
 
-const isReady = (dev, build) => isInstalled(ROOT, { dev: dev || (build && needsCompiler()) }) && (!build || isFresh())
+const isReady = (dev, build) =>
+  isInstalled(ROOT, { dev: dev || (build && needsCompiler()) }) && (!build || (isFresh() && isNativeSettled()))
 
 async function install() {
   say('installing packages (npm ci), a minute at most')

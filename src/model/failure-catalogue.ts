@@ -354,6 +354,11 @@ export const FAILURES = {
     advice: 'The vault key is missing or wrong, so sealed secrets cannot be read. Restore it from where it is kept.',
   },
   'listener-failed': { ...DOWN, advice: 'A listener could not be opened. Free the port, or choose another (0 = any).' },
+  'dtls-unavailable': {
+    ...DOWN,
+    advice:
+      'The DTLS addon was not built. Install g++, make and python3 and run `node tools/build-native.mjs`, or turn coaps off; everything else works without it.',
+  },
   'host-not-allowed': {
     ...INVALID,
     http: 421,

@@ -1,0 +1,103 @@
+// tools/build-native.mjs in a checkout of its own, with a small addon in place of the real one.
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { copyFile, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { addonPath, isNativeFresh, isNativeSettled, nativeHash } from '../../../tools/build-native.mjs'
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+const MACHINE = `${process.platform}-${process.arch}`
+const SOURCE = `
+#include <node_api.h>
+static napi_value init(napi_env env, napi_value exports) {
+  napi_value answer;
+  napi_create_int32(env, 42, &answer);
+  napi_set_named_property(env, exports, "answer", answer);
+  return exports;
+}
+NAPI_MODULE(NODE_GYP_MODULE_NAME, init)
+`
+
+let root: string
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'latchkey-native-'))
+  await write('native/dtls/binding.gyp', '{ "targets": [{ "target_name": "dtls", "sources": ["addon.cc"] }] }')
+  await write('native/dtls/addon.cc', SOURCE)
+  await mkdir(join(root, 'tools'))
+  await copyFile(join(ROOT, 'tools/build-native.mjs'), join(root, 'tools/build-native.mjs'))
+})
+afterEach(() => rm(root, { recursive: true }))
+
+async function write(path: string, text: string): Promise<void> {
+  await mkdir(dirname(join(root, path)), { recursive: true })
+  await writeFile(join(root, path), text)
+}
+
+/** As npm runs it; `env` on top of what is there. */
+function build(env: Record<string, string> = {}): Promise<{ code: number; stderr: string }> {
+  const { DTLS_REQUIRED: _, ...inherited } = process.env
+  return new Promise(done => {
+    const program = join(root, 'tools/build-native.mjs')
+    execFile(process.execPath, [program], { env: { ...inherited, ...env } }, (error, _stdout, stderr) => {
+      done({ code: typeof error?.code === 'number' ? error.code : 0, stderr })
+    })
+  })
+}
+
+test('builds an addon that loads, leaves it alone, and builds it anew when a source has changed', async () => {
+  expect(await build()).toEqual({ code: 0, stderr: '' })
+  expect(createRequire(import.meta.url)(addonPath(root)).answer).toBe(42)
+  expect(isNativeFresh(root)).toBe(true)
+  const before = (await stat(addonPath(root))).mtimeMs
+  await build()
+  expect((await stat(addonPath(root))).mtimeMs).toBe(before)
+  await write('native/dtls/addon.cc', SOURCE.replace('42', '43'))
+  expect(isNativeFresh(root)).toBe(false)
+  await build()
+  expect((await stat(addonPath(root))).mtimeMs).toBeGreaterThan(before)
+  expect(await readdir(join(root, '.latchkey')), 'the folder it worked in is gone').toEqual([])
+})
+
+test.each<[string, () => Promise<Record<string, string>>, RegExp]>([
+  [
+    'without a compiler',
+    async () => {
+      await mkdir(join(root, 'nothing'))
+      return { PATH: join(root, 'nothing') }
+    },
+    /python|make|compiler/i,
+  ],
+  [
+    'with sources that do not compile',
+    async () => {
+      await write('native/dtls/addon.cc', '#error "out of order"')
+      return {}
+    },
+    /out of order/,
+  ],
+])('%s everything else is installed, and what is missing is told', async (_name, prepare, reason) => {
+  const env = await prepare()
+  const { code, stderr } = await build(env)
+  expect(code).toBe(0)
+  expect(stderr).toContain('coaps will not be available')
+  expect(stderr).toMatch(reason)
+  expect(isNativeFresh(root)).toBe(false)
+  expect(isNativeSettled(root), 'it is not tried again at every start').toBe(true)
+  expect((await build({ ...env, DTLS_REQUIRED: '1' })).code).toBe(1)
+})
+
+test('a prebuilt one that is the recorded one saves the building', async () => {
+  const hash = nativeHash(root)
+  await write(`prebuilds/${MACHINE}/dtls.node`, 'prebuilt')
+  const recorded = createHash('sha256').update('prebuilt').digest('hex')
+  await write('prebuilds/hashes.json', JSON.stringify({ [MACHINE]: recorded }))
+  expect(isNativeSettled(root)).toBe(true)
+  await build()
+  expect(isNativeFresh(root)).toBe(false)
+  expect(nativeHash(root)).toBe(hash)
+  await write('prebuilds/hashes.json', JSON.stringify({ [MACHINE]: 'another' }))
+  expect(isNativeSettled(root)).toBe(false)
+})
