@@ -81,7 +81,7 @@ test(`${DATAGRAMS} datagrams, seed ${SEED}`, { timeout: 180_000 }, async () => {
   const fresh = await open()
   expect(await fresh.opened).toBe(true)
   expect(growth).toBeLessThan(64 * MEGABYTE)
-  expect(server.server.statistics.opened).toBeGreaterThan(DATAGRAMS / HANDSHAKE_EVERY / 4)
+  expect(server.server.statistics.opened).toBeGreaterThan(DATAGRAMS / HANDSHAKE_EVERY / 10)
   console.log(
     `${sent} datagrams, seed ${SEED}: ${JSON.stringify(server.server.statistics)}, ` +
       `${(growth / MEGABYTE).toFixed(1)} MB more in the second half`,
