@@ -7,7 +7,7 @@ import { type Address, MemoryNetwork } from '../fixtures/datagram-network.ts'
 import { dial, keyOf, PSK, startServer } from '../fixtures/dtls.ts'
 import { HandTime } from '../fixtures/hand-time.ts'
 
-const HELLOS = 50_000
+const HELLOS = 100_000
 const MEGABYTE = 1 << 20
 /** Where the type of a datagram's first handshake message stands. */
 const HANDSHAKE_TYPE = 13
