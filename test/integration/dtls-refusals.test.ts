@@ -104,6 +104,45 @@ describe('a client certificate', () => {
   })
 })
 
+describe('a revoked certificate', () => {
+  test('opens nothing, and the others of its authority go on', async () => {
+    const { authority, device } = credentials
+    const other = await authority.device('thermostat-4')
+    const revoked = await authority.revocationList([device])
+    const network = new MemoryNetwork()
+    const server = await startServer(network, {
+      ...serverWith(credentials),
+      authorities: { certificates: authority.pem, revoked },
+    })
+    const failure = server.nextFailure()
+    const first = await dial(network, new DtlsClient(withCertificate(credentials, device)), server.port.at)
+    const second = await dial(network, new DtlsClient(withCertificate(credentials, other)), server.port.at)
+    stops.push(server.stop, first.stop, second.stop)
+    expect(await first.opened).toBe(false)
+    expect((await failure).error).toMatch(/revoked/)
+    expect(await second.opened).toBe(true)
+  })
+
+  test('opens nothing from the moment that a running server learns of it, by ticket neither', async () => {
+    const { authority, device } = credentials
+    const network = new MemoryNetwork()
+    const server = await startServer(network, { ...serverWith(credentials), mayResume: () => true })
+    const client = new DtlsClient(withCertificate(credentials, device))
+    const before = await dial(network, client, server.port.at)
+    stops.push(server.stop, before.stop)
+    await before.opened
+    await before.echo('before')
+    const saved = before.session.saved()
+    expect(saved).toBeDefined()
+    server.server.setAuthorities(authority.pem, await authority.revocationList([device]))
+    const failure = server.nextFailure()
+    const after = await dial(network, client, server.port.at, { saved })
+    stops.push(after.stop)
+    expect(await after.opened).toBe(false)
+    expect((await failure).error).toMatch(/revoked/)
+  })
+})
+
 describe('a client refuses a server', () => {
   test('of another authority', async () => {
     const other = await TestAuthority.create('Other')
