@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { DtlsClient } from '../../src/dtls/client.ts'
 import { DtlsServer } from '../../src/dtls/server.ts'
 import { type Address, MemoryNetwork } from '../fixtures/datagram-network.ts'
-import { dial, keyOf, PSK, startServer } from '../fixtures/dtls.ts'
+import { dial, dtlsCredentials, keyOf, PSK, serverWith, startServer } from '../fixtures/dtls.ts'
 import { HandTime } from '../fixtures/hand-time.ts'
 
 const HELLOS = 100_000
@@ -115,4 +115,45 @@ test('handshakes that are begun and left are bounded, in all and by address, and
   const last = await dial(network, new DtlsClient(PSK), server.port.at, { from: { address: '192.0.2.99', port: 1 } })
   expect(await last.opened).toBe(true)
   for (const end of [last, server]) end.stop()
+})
+
+test.each([
+  [1, 1],
+  [2, 0],
+])('a cookie kept for %i of its lifetimes begins %i handshakes', async (lifetimes, begun) => {
+  const network = new MemoryNetwork()
+  const time = new HandTime()
+  const server = await startServer(network, { keyOf, timers: time, limits: { cookieLifetime: 60_000 } })
+  const hellos: Buffer[] = []
+  const kept = new Promise<Buffer>(resolve => {
+    network.watch = (datagram, from) => {
+      if (from === server.port.at) return true
+      hellos.push(datagram)
+      if (hellos.length === 2) resolve(datagram)
+      return hellos.length === 1
+    }
+  })
+  const client = await dial(network, new DtlsClient(PSK), server.port.at)
+  const withCookie = await kept
+  time.advance(60_000 * lifetimes)
+  server.server.receive(withCookie, client.port.at)
+  expect(server.server.pending).toBe(begun)
+  for (const end of [client, server]) end.stop()
+})
+
+test('a handshake message beyond its bound ends the handshake', async () => {
+  const credentials = await dtlsCredentials()
+  const { device } = credentials
+  const network = new MemoryNetwork()
+  const server = await startServer(network, { ...serverWith(credentials), limits: { maximumHandshakeMessage: 1_024 } })
+  const failure = server.nextFailure()
+  const certificate = { chain: device.pem.repeat(5), privateKey: device.privateKeyPem }
+  const client = await dial(
+    network,
+    new DtlsClient({ certificate, authorities: credentials.authority.pem }),
+    server.port.at,
+  )
+  expect(await client.opened).toBe(false)
+  expect((await failure).error).toMatch(/excessive message size/)
+  for (const end of [client, server]) end.stop()
 })
