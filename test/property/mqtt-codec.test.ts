@@ -2,7 +2,7 @@
 // packet type and version. UNSUBACK, PINGRESP and a SUBACK without reasons are the session engine's, which has mqtt-packet
 // write them. (Its user properties are one object, so here each name occurs once.)
 import fc from 'fast-check'
-import { generate, type Packet, parser } from 'mqtt-packet'
+import { generate, type Packet } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { decodePacket } from '../../src/mqtt/decode.ts'
 import {
@@ -16,6 +16,7 @@ import {
   encodeSuback,
 } from '../../src/mqtt/encode.ts'
 import type { ClientPacket, Properties } from '../../src/mqtt/packets.ts'
+import { foreignPacket } from '../fixtures/foreign-packet.ts'
 import { ANSWERS, type Version } from '../fuzz/legal-answers.ts'
 
 const SEED = 20_261_123
@@ -215,19 +216,6 @@ describe('what mqtt-packet writes is read', () => {
   })
 })
 
-/** As mqtt-packet reads our bytes. */
-function foreign(written: Buffer, of: Version): Packet {
-  const found: Packet[] = []
-  const reader = parser({ protocolVersion: of })
-  reader.on('packet', packet => found.push(packet))
-  reader.on('error', error => {
-    throw error
-  })
-  expect(reader.parse(written)).toBe(0)
-  expect(found).toHaveLength(1)
-  return found[0] as Packet
-}
-
 describe('what is written, mqtt-packet reads', () => {
   test('CONNACK', () => {
     const own = some({
@@ -245,7 +233,7 @@ describe('what is written, mqtt-packet reads', () => {
       fc.property(version, fc.boolean(), fc.nat(), own, (of, sessionPresent, pick, properties) => {
         const codes = (of === 5 ? ANSWERS.get(2)?.mqtt5 : ANSWERS.get(2)?.mqtt3) ?? []
         const code = codes[pick % codes.length] ?? 0
-        const packet = foreign(encodeConnack(of, code, sessionPresent, properties), of)
+        const packet = foreignPacket(encodeConnack(of, code, sessionPresent, properties), of)
         expect(packet).toMatchObject({ cmd: 'connack', sessionPresent: sessionPresent && of !== 3 })
         expect(packet).toMatchObject(of === 5 ? { reasonCode: code, properties } : { returnCode: code })
       }),
@@ -275,7 +263,7 @@ describe('what is written, mqtt-packet reads', () => {
         more,
         (of, written, properties, { expiry, identifiers, alias }) => {
           const encoded = encodeProperties(encodeForwarded(properties), { expiry, identifiers, alias })
-          const packet = foreign(encodePublish({ version: of, ...written, properties: encoded }), of)
+          const packet = foreignPacket(encodePublish({ version: of, ...written, properties: encoded }), of)
           const { packetId, ...plain } = written
           expect(packet).toMatchObject({ cmd: 'publish', ...plain, ...(written.qos > 0 && { messageId: packetId }) })
           if (of === 5)
@@ -307,11 +295,11 @@ describe('what is written, mqtt-packet reads', () => {
           const mqtt5 = ANSWERS.get(type)?.mqtt5 ?? []
           const reasonCode = mqtt5[pick % mqtt5.length] ?? 0
           const told = reasonString === undefined ? {} : { properties: { reasonString } }
-          const packet = foreign(encodeAcknowledgement(cmd, messageId, of, reasonCode, reasonString), of)
+          const packet = foreignPacket(encodeAcknowledgement(cmd, messageId, of, reasonCode, reasonString), of)
           expect(packet).toMatchObject({ cmd, messageId, ...(of === 5 && { reasonCode, ...told }) })
           const granted = (ANSWERS.get(9)?.mqtt5 ?? []).slice(pick % 8)
           const why = { reasonString: reasonString ?? '' }
-          expect(foreign(encodeSuback(messageId, granted, why.reasonString), 5)).toMatchObject({
+          expect(foreignPacket(encodeSuback(messageId, granted, why.reasonString), 5)).toMatchObject({
             cmd: 'suback',
             messageId,
             granted,
@@ -335,13 +323,13 @@ describe('what is written, mqtt-packet reads', () => {
           const codes = ANSWERS.get(14)?.mqtt5 ?? []
           const reasonCode = codes[pick % codes.length] ?? 0
           const told = reasonString === undefined ? {} : { properties: { reasonString } }
-          expect(foreign(encodeDisconnect(reasonCode, reasonString), 5)).toMatchObject({
+          expect(foreignPacket(encodeDisconnect(reasonCode, reasonString), 5)).toMatchObject({
             cmd: 'disconnect',
             reasonCode,
             ...told,
           })
           const properties = { authenticationMethod: method, ...(data && { authenticationData: data }) }
-          expect(foreign(encodeAuth(step, method, data), 5)).toMatchObject({
+          expect(foreignPacket(encodeAuth(step, method, data), 5)).toMatchObject({
             cmd: 'auth',
             reasonCode: step,
             properties,

@@ -1,5 +1,4 @@
 import { array, assert, boolean, constantFrom, integer, property, record, string, tuple, uint8Array } from 'fast-check'
-import { type Packet, parser } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import {
   encodeAcknowledgement,
@@ -11,19 +10,7 @@ import {
   encodePublish,
 } from '../../../src/mqtt/encode.ts'
 import { goodbye } from '../../../src/mqtt/goodbye.ts'
-
-/** What a foreign parser makes of our bytes. */
-function foreign(bytes: Buffer, version: number): Packet {
-  const found: Packet[] = []
-  const reader = parser({ protocolVersion: version })
-  reader.on('packet', packet => found.push(packet))
-  reader.on('error', error => {
-    throw error
-  })
-  expect(reader.parse(bytes)).toBe(0)
-  expect(found).toHaveLength(1)
-  return found[0] as Packet
-}
+import { foreignPacket } from '../../fixtures/foreign-packet.ts'
 
 const text = string({ unit: 'grapheme', maxLength: 30 })
 const bytes = uint8Array({ maxLength: 200 }).map(some => Buffer.from(some))
@@ -53,7 +40,7 @@ describe('what is written is read by a foreign parser', () => {
     assert(
       property(message, extras, (fields, { expiry, identifiers, alias, ...properties }) => {
         const encoded = encodeProperties(encodeForwarded(properties), { expiry, identifiers, alias })
-        const packet = foreign(encodePublish({ ...fields, properties: encoded }), fields.version)
+        const packet = foreignPacket(encodePublish({ ...fields, properties: encoded }), fields.version)
         const { topic, payload, qos, retain, dup, packetId, version } = fields
         expect(packet).toMatchObject({ cmd: 'publish', topic, qos, retain, dup })
         expect(payload.equals(packet.cmd === 'publish' ? Buffer.from(packet.payload) : Buffer.alloc(0))).toBe(true)
@@ -91,22 +78,22 @@ describe('what is written is read by a foreign parser', () => {
         packetId: 0,
         properties: Buffer.alloc(0),
       } as const
-      expect(foreign(encodePublish(frame), 4)).toMatchObject({ length: remaining })
+      expect(foreignPacket(encodePublish(frame), 4)).toMatchObject({ length: remaining })
     },
   )
 
   test('acknowledgements', () => {
     for (const type of ['puback', 'pubrec', 'pubrel', 'pubcomp'] as const) {
-      expect(foreign(encodeAcknowledgement(type, 515, 4, 0x92), 4)).toMatchObject({ cmd: type, messageId: 515 })
-      expect(foreign(encodeAcknowledgement(type, 515, 5), 5)).toMatchObject({
+      expect(foreignPacket(encodeAcknowledgement(type, 515, 4, 0x92), 4)).toMatchObject({ cmd: type, messageId: 515 })
+      expect(foreignPacket(encodeAcknowledgement(type, 515, 5), 5)).toMatchObject({
         cmd: type,
         messageId: 515,
         reasonCode: 0,
       })
     }
-    expect(foreign(encodeAcknowledgement('puback', 1, 5, 0x97), 5)).toMatchObject({ reasonCode: 0x97 })
-    expect(foreign(encodeAcknowledgement('pubrel', 1, 5, 0x92), 5)).toMatchObject({ reasonCode: 0x92 })
-    expect(foreign(encodeAcknowledgement('pubrec', 515, 5, 0x87, 'why'), 5)).toMatchObject({
+    expect(foreignPacket(encodeAcknowledgement('puback', 1, 5, 0x97), 5)).toMatchObject({ reasonCode: 0x97 })
+    expect(foreignPacket(encodeAcknowledgement('pubrel', 1, 5, 0x92), 5)).toMatchObject({ reasonCode: 0x92 })
+    expect(foreignPacket(encodeAcknowledgement('pubrec', 515, 5, 0x87, 'why'), 5)).toMatchObject({
       messageId: 515,
       reasonCode: 0x87,
       properties: { reasonString: 'why' },
@@ -114,8 +101,12 @@ describe('what is written is read by a foreign parser', () => {
   })
 
   test('CONNACK, DISCONNECT, AUTH', () => {
-    expect(foreign(encodeConnack(4, 0, true), 4)).toMatchObject({ cmd: 'connack', returnCode: 0, sessionPresent: true })
-    expect(foreign(encodeConnack(3, 5, true), 3)).toMatchObject({ returnCode: 5, sessionPresent: false })
+    expect(foreignPacket(encodeConnack(4, 0, true), 4)).toMatchObject({
+      cmd: 'connack',
+      returnCode: 0,
+      sessionPresent: true,
+    })
+    expect(foreignPacket(encodeConnack(3, 5, true), 3)).toMatchObject({ returnCode: 5, sessionPresent: false })
     const properties = {
       sessionExpiryInterval: 1,
       receiveMaximum: 2,
@@ -127,13 +118,13 @@ describe('what is written is read by a foreign parser', () => {
       authenticationMethod: 'm',
       authenticationData: Buffer.from([6]),
     }
-    expect(foreign(encodeConnack(5, 0, false, properties), 5)).toMatchObject({
+    expect(foreignPacket(encodeConnack(5, 0, false, properties), 5)).toMatchObject({
       reasonCode: 0,
       sessionPresent: false,
       properties,
     })
-    expect(foreign(encodeDisconnect(0x8e), 5)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x8e })
-    expect(foreign(encodeAuth(0x18, 'm', Buffer.from([1])), 5)).toMatchObject({
+    expect(foreignPacket(encodeDisconnect(0x8e), 5)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x8e })
+    expect(foreignPacket(encodeAuth(0x18, 'm', Buffer.from([1])), 5)).toMatchObject({
       cmd: 'auth',
       reasonCode: 0x18,
       properties: { authenticationMethod: 'm', authenticationData: Buffer.from([1]) },
@@ -155,7 +146,7 @@ describe('the last packet', () => {
     ['quota-exceeded', 4, false, { cmd: 'connack', returnCode: 3 }],
   ] as const)('%s, version %i, connected: %s', (failure, version, isConnected, expected) => {
     const terms = { version, maximumPacketSize: Number.POSITIVE_INFINITY, wantsReasons: false }
-    expect(foreign(goodbye(failure, terms, isConnected) ?? Buffer.alloc(0), version)).toMatchObject(expected)
+    expect(foreignPacket(goodbye(failure, terms, isConnected) ?? Buffer.alloc(0), version)).toMatchObject(expected)
   })
 
   test.each([
@@ -170,7 +161,7 @@ describe('the last packet', () => {
     '%s, reasons wanted: %s, connected: %s, room for %i: %s',
     (failure, wantsReasons, isConnected, maximumPacketSize, told) => {
       const frame = goodbye(failure, { version: 5, maximumPacketSize, wantsReasons }, isConnected)
-      const packet = foreign(frame ?? Buffer.alloc(0), 5)
+      const packet = foreignPacket(frame ?? Buffer.alloc(0), 5)
       expect((packet as { properties?: { reasonString?: string } }).properties?.reasonString).toBe(told)
     },
   )
