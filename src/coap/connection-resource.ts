@@ -5,6 +5,7 @@ import { Failure } from '../model/failure.ts'
 import type { CoapLimits } from './limits.ts'
 import { uint } from './representation.ts'
 import type { Request, Resource, Response } from './resource.ts'
+import type { CoapSession } from './session.ts'
 import type { CoapSessions } from './sessions.ts'
 import { checkQuery } from './topic-request.ts'
 
@@ -35,12 +36,18 @@ export class ConnectionResource implements Resource {
       case CODE.POST:
         return this.#open(request)
       case CODE.PUT: // heartbeat
-        this.#sessions.byToken(request)
-        return { code: CODE.Changed }
+        return this.#known(request, () => ({ code: CODE.Changed }))
       default:
-        this.#sessions.byToken(request).close()
-        return { code: CODE.Deleted }
+        return this.#known(request, session => {
+          session.close()
+          return { code: CODE.Deleted }
+        })
     }
+  }
+
+  #known(request: Request, answer: (session: CoapSession) => Response): Response | Promise<Response> {
+    const session = this.#sessions.byToken(request)
+    return session instanceof Promise ? session.then(answer) : answer(session)
   }
 
   async #open(request: Request): Promise<Response> {

@@ -7,6 +7,7 @@ import type { MessageCounters } from './message-counters.ts'
 import type { MessageDice } from './message-dice.ts'
 import type { Peers } from './peers.ts'
 import type { KeptBytes } from './recent-exchanges.ts'
+import type { Peer } from './resource.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
 export interface MessageContext {
@@ -19,4 +20,9 @@ export interface MessageContext {
   readonly dispatcher: Dispatcher
   readonly peers: Peers
   readonly kept: KeptBytes
+  /**
+   * For listeners whose channels prove somebody, when one has opened: it is closed again when the door refuses. Never
+   * rejects.
+   */
+  readonly admit: (peer: Peer) => Promise<void>
 }

@@ -10,12 +10,14 @@ import { MessageCounters } from './message-counters.ts'
 import { MessageDice } from './message-dice.ts'
 import { Peers } from './peers.ts'
 import { KeptBytes } from './recent-exchanges.ts'
-import type { Resource } from './resource.ts'
+import type { Peer, Resource } from './resource.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import { UdpListener } from './udp-listener.ts'
 
 export interface MessageServerParts {
   readonly resources: readonly Resource[]
+  /** Asks the door who a channel has proved, before it is spoken over; closes it when the door refuses. Never rejects. */
+  readonly admit: (peer: Peer) => Promise<void>
   readonly clock: Clock
   readonly random: Random
   /** Timers of this process unless given. */
@@ -44,7 +46,7 @@ export class MessageServer {
   #closed = false
 
   constructor(parts: MessageServerParts) {
-    const { clock, random, log, meter } = parts
+    const { clock, random, log, meter, admit } = parts
     const limits = { ...COAP_LIMITS, ...parts.limits }
     this.#scheduler = parts.scheduler ?? systemScheduler
     const wheel = new TimerWheel(this.#scheduler, clock)
@@ -56,6 +58,7 @@ export class MessageServer {
       log,
       wheel,
       kept,
+      admit,
       dice: new MessageDice(random),
       counters: new MessageCounters(meter, wheel),
       dispatcher: new Dispatcher({ ...parts, limits }),

@@ -3,13 +3,15 @@ import { ConnectionResource } from './connection-resource.ts'
 import { Discovery, WellKnownCore } from './discovery.ts'
 import type { CoapLimits } from './limits.ts'
 import { Observations } from './observations.ts'
-import type { Resource } from './resource.ts'
+import type { Peer, Resource } from './resource.ts'
 import type { CoapServerParts } from './server-parts.ts'
 import { CoapSessions } from './sessions.ts'
 import { TopicResource } from './topic-resource.ts'
 
 export interface Resources {
   readonly resources: Resource[]
+  /** Opens the session of whom a channel has proved, or closes the channel. Never rejects. */
+  readonly admit: (peer: Peer) => Promise<void>
   /** Ends sessions that are idle; it does so by itself now and then. */
   sweep(): void
   /** Ends every session; its observers are told. */
@@ -33,6 +35,7 @@ export function openResources(parts: CoapServerParts & { readonly limits: CoapLi
   }, SWEEP_INTERVAL)
   timer.unref()
   return {
+    admit: peer => sessions.admit(peer),
     sweep: () => sessions.sweep(clock.now()),
     resources: [
       new TopicResource({ bus, clock, meter, limits, sessions, observations, discovery }),

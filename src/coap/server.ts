@@ -16,8 +16,9 @@ export class CoapServer {
   }
 
   static async open(parts: CoapServerParts): Promise<CoapServer> {
-    const resources = openResources({ ...parts, limits: { ...COAP_LIMITS, ...parts.limits } })
-    return new CoapServer(resources, new MessageServer({ ...parts, resources: resources.resources }))
+    const opened = openResources({ ...parts, limits: { ...COAP_LIMITS, ...parts.limits } })
+    const { resources, admit } = opened
+    return new CoapServer(opened, new MessageServer({ ...parts, resources, admit }))
   }
 
   /** Opens a port; resolves with what it got. Throws `listener-failed`. */

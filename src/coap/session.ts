@@ -2,6 +2,8 @@ import type { LiveSession } from '../access/live-sessions.ts'
 import type { Rights } from '../access/rights.ts'
 import type { FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
+import { isSecure } from '../model/transport.ts'
+import type { Endpoint } from './endpoint.ts'
 
 /** What a session holds that falls with it. */
 export interface Held {
@@ -23,6 +25,8 @@ export interface SessionFields {
   readonly clientId: string | null
   /** Milliseconds since the epoch. */
   readonly since: number
+  /** Closed when the session ends by a failure: it spoke for nobody else. null for those opened by token. */
+  readonly channel: Endpoint | null
 }
 
 /** Somebody whose requests and observations belong together: a session token, a proved channel, or an anonymous peer. */
@@ -36,16 +40,18 @@ export class CoapSession implements LiveSession {
   lastSeen: number
   readonly held = new Set<Held>()
   readonly #keeper: SessionKeeper
+  readonly #channel: Endpoint | null
   #principal: Principal
   #rights: Rights
   #ended = false
 
-  constructor({ id, principal, clientId, since }: SessionFields, keeper: SessionKeeper) {
+  constructor({ id, principal, clientId, since, channel }: SessionFields, keeper: SessionKeeper) {
     this.id = id
     this.clientId = clientId
     this.since = this.lastSeen = since
     this.publishesAs = `#coap/${id}`
     this.#keeper = keeper
+    this.#channel = channel
     this.#principal = principal
     this.#rights = keeper.rights(principal)
   }
@@ -60,6 +66,11 @@ export class CoapSession implements LiveSession {
 
   get isEnded(): boolean {
     return this.#ended
+  }
+
+  /** A failure of it ends the DTLS or TLS session too: nothing that is said last can be repeated or acknowledged. */
+  get takesChannelAlong(): boolean {
+    return this.#channel !== null && isSecure(this.#channel.transport)
   }
 
   /** A gateway on the id of a child that has left it goes too. */
@@ -83,12 +94,13 @@ export class CoapSession implements LiveSession {
     this.#leave(null)
   }
 
-  /** All its observers are told that they are not authorized any more. */
+  /** All its observers are told that they are not authorized any more, and that is the last their channel carries. */
   #leave(failure: FailureCode | null): void {
     if (this.#ended) return
     this.#ended = true
     this.#keeper.ended(this, failure)
     for (const each of [...this.held]) each.end(failure ?? 'session-unknown')
     this.held.clear()
+    if (failure !== null) this.#channel?.close()
   }
 }

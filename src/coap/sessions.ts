@@ -1,14 +1,14 @@
 // Who speaks: the session that a request belongs to.
-import { hash } from 'node:crypto'
 import type { Evidence } from '../model/evidence.ts'
 import { asFailure, Failure, type FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Endpoint, hasShown } from './endpoint.ts'
 import type { CoapLimits } from './limits.ts'
 import type { Peer, Request } from './resource.ts'
 import type { CoapServerParts } from './server-parts.ts'
 import { CoapSession, type SessionKeeper } from './session.ts'
+import { TokenBook } from './token-book.ts'
 
 export interface Opened {
   readonly session: CoapSession
@@ -22,7 +22,13 @@ interface Admitted {
   readonly endpoint: Endpoint
   /** The only one who speaks for it; null when whoever has the token does. */
   readonly peer: Peer | null
-  readonly tokenHash: string | null
+  /** What the book of tokens knows it by; null for others. */
+  tokenHash: string | null
+}
+
+interface Admission extends Pick<Admitted, 'endpoint' | 'peer'> {
+  readonly principal: Principal
+  readonly clientId: string | null
 }
 
 const ID_BYTES = 9
@@ -32,11 +38,7 @@ export class CoapSessions implements SessionKeeper {
   readonly #parts: CoapServerParts
   readonly #limits: CoapLimits
   readonly #admitted = new Map<CoapSession, Admitted>()
-  readonly #byToken = new Map<string, CoapSession>()
-  /** One for each client identifier: those opened by token. */
-  readonly #byClientId = new Map<string, CoapSession>()
-  /** How many were opened by token, by owner. */
-  readonly #owned = new Map<string, number>()
+  readonly #tokens: TokenBook
   /** Whoever speaks without a token: their channel proved them, or nobody did. */
   readonly #byPeer = new Map<Peer, CoapSession | Promise<CoapSession>>()
   readonly #followed = new WeakSet<Peer>()
@@ -46,6 +48,7 @@ export class CoapSessions implements SessionKeeper {
   constructor(parts: CoapServerParts, limits: CoapLimits) {
     this.#parts = parts
     this.#limits = limits
+    this.#tokens = new TokenBook(limits)
     parts.meter.gauge('latchkey_coap_sessions', 'CoAP sessions', () => this.#admitted.size)
   }
 
@@ -58,7 +61,7 @@ export class CoapSessions implements SessionKeeper {
   speaker(request: Request): CoapSession | Promise<CoapSession> {
     const token = request.query.get('token')
     if (token !== undefined) return this.byToken(request)
-    const known = this.#byPeer.get(request.peer) ?? this.#admitPeer(request.peer)
+    const known = this.#ofPeer(request.peer)
     const clientId = request.query.get('clientid')
     if (clientId === undefined) return known
     if (known instanceof Promise) return known.then(session => this.#asClient(session, clientId))
@@ -67,13 +70,20 @@ export class CoapSessions implements SessionKeeper {
 
   /**
    * The session of `?clientid&token`. Whatever is wrong with them, the answer is the same. The policy may ask for the
-   * transport, so a token is good on its own only.
+   * transport, so a token is good on its own only; and on a channel that stands for somebody only if it is theirs.
    */
-  byToken({ peer: { endpoint }, query }: Request): CoapSession {
-    const session = this.#byToken.get(hashOf(query.get('token') ?? ''))
+  byToken({ peer, query }: Request): CoapSession | Promise<CoapSession> {
+    const session = this.#tokens.find(query.get('token') ?? '')
     if (session === undefined || session.clientId !== query.get('clientid')) throw new Failure('session-unknown')
-    if (session.principal.transport !== endpoint.transport) throw new Failure('session-unknown')
-    checkSameSubject(endpoint, session.principal)
+    if (session.principal.transport !== peer.endpoint.transport) throw new Failure('session-unknown')
+    const channel = this.#channelOf(peer)
+    if (channel instanceof Promise) return channel.then(known => this.#heard(session, known))
+    return this.#heard(session, channel)
+  }
+
+  #heard(session: CoapSession, channel: CoapSession | null): CoapSession {
+    if (session.isEnded) throw new Failure('session-unknown')
+    checkSameSubject(channel, session.principal)
     session.lastSeen = this.#parts.clock.now()
     return session
   }
@@ -83,30 +93,57 @@ export class CoapSessions implements SessionKeeper {
     throw notYours(session.principal, clientId)
   }
 
-  #admitPeer(peer: Peer): CoapSession | Promise<CoapSession> {
+  // --- what a channel stands for ------------------------------------------------------------------------------------------
+
+  /**
+   * Asks the door at once whom a channel has proved, so that it falls with them even if it never says anything. Who is
+   * refused has no channel any more. One that has shown nothing stays, and its requests are turned away.
+   */
+  async admit(peer: Peer): Promise<void> {
+    const { endpoint } = peer
+    if (!hasShown(endpoint.shown)) return
+    try {
+      await this.#ofPeer(peer)
+    } catch (error) {
+      const { transport, address } = endpoint
+      this.#parts.log.info({ transport, address, failure: asFailure(error).code }, 'a CoAP channel was refused')
+      endpoint.close()
+    }
+  }
+
+  /** null: for nobody in particular. */
+  #channelOf(peer: Peer): CoapSession | Promise<CoapSession> | null {
+    if (hasShown(peer.endpoint.shown)) return this.#ofPeer(peer)
+    const known = this.#byPeer.get(peer)
+    return known instanceof CoapSession && known.principal.subject.kind !== 'anonymous' ? known : null
+  }
+
+  #ofPeer(peer: Peer): CoapSession | Promise<CoapSession> {
+    const known = this.#byPeer.get(peer)
+    if (known !== undefined) return known
+    const { shown, transport } = peer.endpoint
+    if (!hasShown(shown) && this.#closedToStrangers.has(transport)) throw new Failure('no-evidence')
     this.#follow(peer)
-    const { principal, transport } = peer.endpoint
-    if (principal !== null) return this.#keepPeer(peer, principal)
-    if (this.#closedToStrangers.has(transport)) throw new Failure('no-evidence')
-    const admitted = this.#admitStranger(peer)
+    const admitted = this.#admitPeer(peer)
     this.#byPeer.set(peer, admitted)
     return admitted
   }
 
-  async #admitStranger(peer: Peer): Promise<CoapSession> {
+  async #admitPeer(peer: Peer): Promise<CoapSession> {
     const { endpoint } = peer
     try {
-      const principal = await this.#parts.authenticator.authenticate(evidenceOf(endpoint, null, null, null))
+      const principal = await this.#parts.authenticator.authenticate(evidenceOf(endpoint))
       return this.#keepPeer(peer, principal)
     } catch (error) {
       this.#byPeer.delete(peer)
-      if (asFailure(error).code === 'no-evidence') this.#closedToStrangers.add(endpoint.transport)
+      const isStranger = !hasShown(endpoint.shown) && asFailure(error).code === 'no-evidence'
+      if (isStranger) this.#closedToStrangers.add(endpoint.transport)
       throw error
     }
   }
 
   #keepPeer(peer: Peer, principal: Principal): CoapSession {
-    const session = this.#admit({ principal, clientId: null, endpoint: peer.endpoint, peer, tokenHash: null })
+    const { session } = this.#admit({ principal, clientId: null, endpoint: peer.endpoint, peer })
     this.#byPeer.set(peer, session)
     return session
   }
@@ -132,66 +169,43 @@ export class CoapSessions implements SessionKeeper {
    * Opens a session for `?clientid` and whatever the password proves. It takes the place of one with this client id.
    * Throws what the door says, `client-id-not-yours`, `invalid-input` or `quota-exceeded`.
    */
-  async open({ peer: { endpoint }, query }: Request, password: Buffer | null): Promise<Opened> {
+  async open({ peer, query }: Request, password: Buffer | null): Promise<Opened> {
     const clientId = query.get('clientid') ?? ''
     if (clientId === '') throw new Failure('invalid-input', 'The query says no clientid=...; a session needs one.')
-    const principal = await this.#prove(endpoint, clientId, query.get('username') ?? null, password)
+    const principal = await this.#prove(peer, clientId, query.get('username') ?? null, password)
     if (!this.admitsClientId(principal, clientId)) throw notYours(principal, clientId)
-    const older = this.#byClientId.get(clientId)
-    this.#checkRoom(principal, older)
+    const older = this.#tokens.ofClient(clientId)
+    this.#tokens.checkRoom(principal, older)
     const token = this.#parts.random.bytes(TOKEN_BYTES).toString('base64url')
-    const tokenHash = hashOf(token)
-    const session = this.#admit({ principal, clientId, endpoint, peer: null, tokenHash })
+    const admitted = this.#admit({ principal, clientId, endpoint: peer.endpoint, peer: null })
     older?.end('taken-over')
-    this.#byToken.set(tokenHash, session)
-    this.#byClientId.set(clientId, session)
-    const owner = ownerOf(principal)
-    this.#owned.set(owner, (this.#owned.get(owner) ?? 0) + 1)
-    return { session, token }
+    admitted.tokenHash = this.#tokens.add(admitted.session, clientId, token)
+    return { session: admitted.session, token }
   }
 
   /** What the channel has proved needs no other proof; one that is given must name the same. */
-  async #prove(
-    endpoint: Endpoint,
-    clientId: string,
-    username: string | null,
-    password: Buffer | null,
-  ): Promise<Principal> {
-    const { principal } = endpoint
-    if (principal !== null && password === null) return principal
-    const evidence = evidenceOf(endpoint, clientId, username, password)
+  async #prove(peer: Peer, clientId: string, username: string | null, password: Buffer | null): Promise<Principal> {
+    const channel = await this.#channelOf(peer)
+    const namesOther = username !== null && username !== channel?.principal.subject.id
+    if (channel !== null && password === null && !namesOther) return channel.principal
+    const evidence = evidenceOf(peer.endpoint, clientId, username, password)
     const proved = await this.#parts.authenticator.authenticate(evidence)
-    checkSameSubject(endpoint, proved)
+    checkSameSubject(channel, proved)
     return proved
   }
 
-  #checkRoom(principal: Principal, replaced: CoapSession | undefined): void {
-    const { sessions, sessionsPerOwner, anonymousSessions } = this.#limits
-    const owner = ownerOf(principal)
-    const owned = (this.#owned.get(owner) ?? 0) - (replaced && ownerOf(replaced.principal) === owner ? 1 : 0)
-    const most = principal.subject.kind === 'anonymous' ? anonymousSessions : sessionsPerOwner
-    const setting = principal.subject.kind === 'anonymous' ? 'anonymousSessions' : 'sessionsPerOwner'
-    if (owned >= most)
-      throw new Failure(
-        'quota-exceeded',
-        `${printable(principal.subject.id)} has ${owned} CoAP sessions, which is limits.coap.${setting}.`,
-      )
-    if (replaced === undefined && this.#byToken.size >= sessions)
-      throw new Failure('quota-exceeded', `There are ${sessions} CoAP sessions, which is limits.coap.sessions.`)
-  }
-
   /** Throws the Failure of what no longer holds. */
-  #admit(fields: Omit<Admitted, 'session'> & { principal: Principal; clientId: string | null }): CoapSession {
-    const { principal, clientId, endpoint, peer, tokenHash } = fields
+  #admit({ principal, clientId, endpoint, peer }: Admission): Admitted {
     const { random, clock, access } = this.#parts
     const id = random.bytes(ID_BYTES).toString('base64url')
-    const session = new CoapSession({ id, principal, clientId, since: clock.now() }, this)
+    const channel = peer === null ? null : endpoint
+    const session = new CoapSession({ id, principal, clientId, since: clock.now(), channel }, this)
     access.sessions.register(session)
     if (session.isEnded) throw new Failure('superseded')
-    const admitted = { session, endpoint, peer, tokenHash }
+    const admitted = { session, endpoint, peer, tokenHash: null }
     this.#admitted.set(session, admitted)
     this.#record('session-start', admitted, null)
-    return session
+    return admitted
   }
 
   // --- the end ------------------------------------------------------------------------------------------------------------
@@ -199,12 +213,12 @@ export class CoapSessions implements SessionKeeper {
   /** Ends whoever was silent for too long. */
   sweep(now: number): void {
     const before = now - this.#limits.sessionIdle * 1000
-    for (const session of this.#byToken.values()) if (session.lastSeen < before) session.end('session-idle')
+    for (const session of this.#tokens.sessions()) if (session.lastSeen < before) session.end('session-idle')
   }
 
   /** The clock was set, or the machine slept: nobody has been silent for that. */
   startTimeAt(now: number): void {
-    for (const session of this.#byToken.values()) session.lastSeen = now
+    for (const session of this.#tokens.sessions()) session.lastSeen = now
   }
 
   /** Everybody is told. */
@@ -219,19 +233,9 @@ export class CoapSessions implements SessionKeeper {
     this.#admitted.delete(session)
     const { peer } = admitted
     if (peer !== null && this.#byPeer.get(peer) === session) this.#byPeer.delete(peer)
-    if (admitted.tokenHash !== null) this.#forgetToken(session, admitted.tokenHash)
+    if (admitted.tokenHash !== null) this.#tokens.remove(session, admitted.tokenHash)
     this.#record('session-end', admitted, failure)
     if (failure !== null) this.#parts.meter.count('latchkey_coap_sessions_ended_total', { failure })
-  }
-
-  #forgetToken(session: CoapSession, tokenHash: string): void {
-    this.#byToken.delete(tokenHash)
-    const { clientId, principal } = session
-    if (clientId !== null && this.#byClientId.get(clientId) === session) this.#byClientId.delete(clientId)
-    const owner = ownerOf(principal)
-    const left = (this.#owned.get(owner) ?? 1) - 1
-    if (left === 0) this.#owned.delete(owner)
-    else this.#owned.set(owner, left)
   }
 
   #record(type: 'session-start' | 'session-end', { session, endpoint }: Admitted, failure: FailureCode | null): void {
@@ -265,22 +269,17 @@ export class CoapSessions implements SessionKeeper {
 }
 
 const evidenceOf = (
-  { transport, address }: Endpoint,
-  clientId: string | null,
-  username: string | null,
-  password: Buffer | null,
-): Evidence => ({ transport, address, clientId, certificates: [], pskIdentity: null, username, password })
+  { transport, address, shown }: Endpoint,
+  clientId: string | null = null,
+  username: string | null = null,
+  password: Buffer | null = null,
+): Evidence => ({ ...shown, transport, address, clientId, username, password })
 
-function checkSameSubject({ principal }: Endpoint, { subject }: Principal): void {
-  if (principal === null) return
-  if (principal.subject.id !== subject.id || principal.subject.kind !== subject.kind)
-    throw new Failure('identities-differ')
+function checkSameSubject(channel: CoapSession | null, { subject }: Principal): void {
+  if (channel === null) return
+  const known = channel.principal.subject
+  if (known.id !== subject.id || known.kind !== subject.kind) throw new Failure('identities-differ')
 }
-
-/** A token is looked up by its hash: how long that takes says nothing about the token. */
-const hashOf = (token: string): string => hash('sha256', token, 'base64url')
-
-const ownerOf = ({ subject }: Principal): string => `${subject.kind} ${subject.id}`
 
 const notYours = ({ subject }: Principal, clientId: string): Failure =>
   new Failure('client-id-not-yours', `${printable(subject.id)} may not use the client id ${printable(clientId, 80)}.`)

@@ -2,7 +2,7 @@
 import { peerAddress } from '../auth/peer-address.ts'
 import { decode, HEADER_BYTES, isMalformed } from '../coap-wire/decode.ts'
 import { printable } from '../model/printable.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Endpoint, NOTHING_SHOWN } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
 import { isRequestMessage, rejectionOf } from './rejection.ts'
 import { type UdpRemote, UdpSocket } from './udp-socket.ts'
@@ -103,9 +103,10 @@ export class UdpListener {
       sessionId: `${this.#id}-${this.#sessions}`,
       transport: 'coap',
       address: peerAddress(from.address),
-      principal: null,
+      shown: NOTHING_SHOWN,
       reliable: false,
       send: bytes => this.#socket.send(bytes, remote),
+      close() {},
     }
     const peer = new UnreliablePeer(this.#context, endpoint, name, false, () => this.#peers.delete(name))
     this.#peers.set(name, peer)

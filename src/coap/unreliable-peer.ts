@@ -99,6 +99,10 @@ export class UnreliablePeer implements Asker, Listed {
   }
 
   onGone(listener: () => void): void {
+    if (this.#isGone) {
+      listener()
+      return
+    }
     this.#goneListeners ??= []
     this.#goneListeners.push(listener)
   }

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Dispatcher } from '../../src/coap/dispatcher.ts'
+import { NOTHING_SHOWN } from '../../src/coap/endpoint.ts'
 import { COAP_LIMITS } from '../../src/coap/limits.ts'
 import { MessageCounters } from '../../src/coap/message-counters.ts'
 import { MessageDice } from '../../src/coap/message-dice.ts'
@@ -69,6 +70,7 @@ function world() {
     log: silentLog,
     wheel,
     kept,
+    admit: async () => {},
     dice: new MessageDice(random),
     counters: new MessageCounters(silentMeter, wheel),
     dispatcher: new Dispatcher({ resources, clock: time, random, log: silentLog, limits }),
@@ -78,8 +80,9 @@ function world() {
     sessionId: 'session',
     transport: 'coap' as const,
     address: '192.0.2.1',
-    principal: null,
+    shown: NOTHING_SHOWN,
     reliable: false,
+    close() {},
     send(bytes: Buffer) {
       const message = decode(bytes)
       if (message === null || isMalformed(message)) throw new Error(`not sent: ${bytes.toString('hex')}`)

@@ -143,8 +143,7 @@ describe('/mqtt/connection', () => {
   })
 
   test('a channel that has proved somebody needs no token, and nobody else’s', async () => {
-    const principal = await served.proved('t1')
-    const channel = new TestPeer({ principal })
+    const channel = new TestPeer({ shown: await served.proved('t1') })
     expect((await state('', channel)).code).toBe('2.04')
     expect((await state('clientid=t1', channel)).code).toBe('2.04')
     expect((await state('clientid=t2', channel)).code).toBe('4.03')
@@ -155,12 +154,30 @@ describe('/mqtt/connection', () => {
     expect((await served.ask(channel, PUT, CONNECTION, { query: other })).code).toBe('4.01')
     const mixed = await served.ask(channel, POST, CONNECTION, { query: 'clientid=t2', payload: otherSecret })
     expect(mixed.code).toBe('4.01')
+    expect(channel.closed).toBe(false)
     await served.door.rooms.registry.suspendDevice('t1', OPERATOR)
+    expect(channel.closed).toBe(true)
     expect((await state('', channel)).code).toBe('4.01')
   })
 
+  test('whom the door refuses has no channel left; one that has shown nothing stays', async () => {
+    const shown = await served.proved('t1')
+    const session = new TestPeer({ shown })
+    await served.admit(session)
+    expect(session.closed).toBe(false)
+    expect(served.recorded).toEqual([expect.objectContaining({ type: 'session-start', principal: 't1' })])
+    await served.door.rooms.registry.suspendDevice('t1', OPERATOR)
+    const late = new TestPeer({ shown })
+    await served.admit(late)
+    expect(late.closed).toBe(true)
+    const stranger = new TestPeer()
+    await served.admit(stranger)
+    expect(stranger.closed).toBe(false)
+    expect((await state('', stranger)).code).toBe('4.01')
+  })
+
   test('a peer that is gone takes the session of its channel with it', async () => {
-    const channel = new TestPeer({ principal: await served.proved('t1') })
+    const channel = new TestPeer({ shown: await served.proved('t1') })
     await state('', channel)
     const before = served.door.rooms.access.sessions.size
     channel.gone()

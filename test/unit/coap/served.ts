@@ -1,7 +1,7 @@
 // The resources over real rooms (registry, door, policy, bus), asked by peers that are only this test's.
 
 import type { SessionEvent } from '../../../src/access/session-event.ts'
-import type { Endpoint } from '../../../src/coap/endpoint.ts'
+import { type Endpoint, NOTHING_SHOWN, type Shown } from '../../../src/coap/endpoint.ts'
 import { COAP_LIMITS, type CoapLimits } from '../../../src/coap/limits.ts'
 import type { Notification, Peer, Request, Resource, Response } from '../../../src/coap/resource.ts'
 import { openResources } from '../../../src/coap/resources.ts'
@@ -10,7 +10,6 @@ import type { CoapOption } from '../../../src/coap-wire/message.ts'
 import { OPTION, optionOf, uintOf } from '../../../src/coap-wire/options.ts'
 import { asFailure } from '../../../src/model/failure.ts'
 import { silentMeter } from '../../../src/model/meter.ts'
-import type { Principal } from '../../../src/model/principal.ts'
 import { type Door, openDoor } from '../../fixtures/door.ts'
 
 export const METHOD = { GET: 1, POST: 2, PUT: 3, DELETE: 4 } as const
@@ -41,6 +40,8 @@ export class TestPeer implements Peer {
   readonly notified: Notification[] = []
   /** Tokens, each as often as it was. */
   readonly withdrawn: string[] = []
+  /** Whether its channel was. */
+  closed = false
   readonly #onGone: (() => void)[] = []
 
   constructor(endpoint: Partial<Endpoint> = {}) {
@@ -49,9 +50,12 @@ export class TestPeer implements Peer {
       sessionId,
       transport: 'coap',
       address: '192.0.2.5',
-      principal: null,
+      shown: NOTHING_SHOWN,
       reliable: false,
       send() {},
+      close: () => {
+        this.closed = true
+      },
       ...endpoint,
     }
   }
@@ -117,7 +121,10 @@ export interface Served {
   putPolicy(text: string): Promise<void>
   /** Past the policy. */
   publish(topic: string, payload: string, more?: object): Promise<void>
-  proved(id: string): Promise<Principal>
+  /** What a handshake by a new pre-shared key of the device shows. */
+  proved(id: string): Promise<Shown>
+  /** What a listener does when a channel has opened. */
+  admit(peer: Peer): Promise<void>
   /** Looks for sessions that are idle. */
   sweep(): void
   close(): Promise<void>
@@ -170,9 +177,10 @@ export async function serve(limits: Partial<CoapLimits> = {}, anonymous: string 
       await bus.accept(bus.arriving(message, { kind: 'operator', id: 'ops', session: null }))
     },
     async proved(id) {
-      const { secret } = await door.secret(id)
-      return door.authenticate({ transport: 'coap', password: Buffer.from(secret) })
+      const { credential } = await door.rooms.registry.issuePsk(id, {}, OPERATOR)
+      return { certificates: [], pskIdentity: credential.identity }
     },
+    admit: peer => opened.admit(peer),
     sweep: () => opened.sweep(),
     async close() {
       opened.close()
