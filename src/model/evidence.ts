@@ -15,4 +15,6 @@ export interface Evidence {
   readonly password: Buffer | null
   /** Authentication Data of the method `JWT` (MQTT 5, 4.12), null when none came; absent without that method. */
   readonly token?: Buffer | null
+  /** Id of the credential whose OSCORE context (RFC 8613) verified what was asked; absent without OSCORE. */
+  readonly oscore?: string
 }
