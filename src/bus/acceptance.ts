@@ -1,5 +1,6 @@
 // A message's way through the bus: route, store what must survive, then acknowledge and deliver.
 import type { Operation } from '../store/store.ts'
+import { addAll, handOver, reserve } from './handing-over.ts'
 import type { EntryWrite, Journal } from './journal.ts'
 import type { Message } from './message.ts'
 import type { Overflow } from './overflow.ts'
@@ -37,7 +38,7 @@ export class Acceptance {
     const writes: Writes = []
     if (message.retain) this.#parts.retained.checkRoom(message)
     const copies = this.#copies(message, this.#parts.router.route(message.topic), isRefusable)
-    for (const { target, entry } of copies) if (entry?.durable) writes.push(putEntry(target.session, entry))
+    for (const { session, entry } of copies.kept) writes.push(putEntry(session, entry))
     if (message.retain) writes.push(this.#parts.retained.set(message))
     if (exchange !== null) {
       const { session, packet } = exchange
@@ -47,14 +48,14 @@ export class Acceptance {
     // What need not be stored waits with what has to: every topic keeps its order [MQTT-4.6.0-5].
     const waits = writes.length > 0 || (message.qos === 2 && this.#waiting.has(message.topic))
     if (!waits) {
-      deliver(message, copies)
+      this.#deliver(message, copies)
       return null
     }
     const stored = this.#parts.journal.write(writes)
     if (message.qos === 2) return this.#deliverOnceStored(stored, message, copies, exchange)
     // QoS 1 may arrive twice, so its receivers need not wait; if all acknowledge first, nothing is written.
-    const safe = message.retain ? stored : finishedOr(stored, copies)
-    deliver(message, copies)
+    const safe = message.retain ? stored : finishedOr(stored, copies.kept)
+    this.#deliver(message, copies)
     if (message.qos === 1) return safe
     safe.catch(() => {})
     return null
@@ -63,7 +64,7 @@ export class Acceptance {
   async #deliverOnceStored(
     stored: Promise<void>,
     message: Message,
-    copies: readonly Copy[],
+    copies: Copies,
     exchange: IncomingExchange | null,
   ): Promise<void> {
     const { topic } = message
@@ -72,82 +73,78 @@ export class Acceptance {
       await stored
     } catch (error) {
       exchange?.session.received.delete(exchange.packet)
-      for (const { target, entry } of copies) if (entry !== null) target.session.queue.finish(entry)
+      letGo(copies.kept)
       throw error
     } finally {
       const others = (this.#waiting.get(topic) ?? 1) - 1
       if (others > 0) this.#waiting.set(topic, others)
       else this.#waiting.delete(topic)
     }
-    deliver(message, copies)
+    this.#deliver(message, copies)
   }
 
   /** All copies or, when the message is refused, none. */
-  #copies(message: Message, { targets, groups, epoch }: Route, isRefusable: boolean): Copy[] {
-    const copies: Copy[] = []
+  #copies(message: Message, { targets, groups }: Route, isRefusable: boolean): Copies {
+    const kept: KeptCopy[] = []
+    const passing: Target[] = []
+    const add = (target: Target) => {
+      if (!target.session.durable || target.qosOf(message) === 0) passing.push(target)
+      else if (target.mayHave(message)) this.#keep(message, target, isRefusable, kept)
+    }
     try {
       for (const each of targets) {
         const target = each.for(message)
-        if (target?.mayHave(message)) this.#copy(message, target, epoch, isRefusable, copies)
+        if (target !== null) add(target)
       }
       for (const group of groups) {
         const target = group.pick(message)
-        if (target !== null) this.#copy(message, target, epoch, isRefusable, copies)
+        if (target !== null) add(target)
       }
     } catch (error) {
-      for (const { target, entry } of copies) if (entry !== null) target.session.queue.finish(entry)
+      letGo(kept)
       throw error
     }
-    return copies
+    return { kept, passing }
   }
 
-  #copy(message: Message, target: Target, epoch: number, isRefusable: boolean, copies: Copy[]): void {
+  #keep(message: Message, target: Target, isRefusable: boolean, kept: KeptCopy[]): void {
     const { session } = target
-    const qos = target.qosOf(message)
-    if (qos === 0) copies.push({ target, entry: null })
-    else if (!session.queue.isFull || this.#parts.overflow.makeRoom(session, isRefusable)) {
-      const { retain, identifiers } = target.deliver(message)
-      const delivery = { retain, identifiers, qos }
-      const entry = session.queue.reserve(message, delivery, session.durable, target.permittedAt(epoch))
-      message.keep()
-      copies.push({ target, entry })
-    }
+    if (session.queue.isFull && !this.#parts.overflow.makeRoom(session, isRefusable)) return
+    kept.push({ session, entry: reserve(target, message) })
+  }
+
+  #deliver(message: Message, { kept, passing }: Copies): void {
+    for (const { session, entry } of kept) addAll(session, [entry])
+    for (const target of passing) handOver(target, message, this.#parts.overflow)
   }
 }
 
 type Writes = (Operation | EntryWrite)[]
 
-interface Copy {
-  readonly target: Target
-  /** null for QoS 0. */
-  readonly entry: QueueEntry | null
+interface Copies {
+  /** QoS 1 and 2 for sessions that outlive their connection. */
+  readonly kept: readonly KeptCopy[]
+  /** Whoever gets it once and has nothing kept for it. */
+  readonly passing: readonly Target[]
 }
 
-function deliver(message: Message, copies: readonly Copy[]): void {
-  for (const { target, entry } of copies) {
-    if (entry === null) target.session.receiver?.send(message, target.deliver(message))
-    else addAll(target.session, [entry])
-  }
+interface KeptCopy {
+  readonly session: Session
+  readonly entry: QueueEntry
 }
 
-export function addAll(session: Session, entries: readonly QueueEntry[]): void {
-  if (session.ended) return // it has let go of them
-  for (const entry of entries) session.queue.add(entry)
-  session.receiver?.queued()
+function letGo(kept: readonly KeptCopy[]): void {
+  for (const { session, entry } of kept) session.queue.finish(entry)
 }
 
 /** Resolves when every durable copy has reached its receiver or the store, whichever is first. */
-function finishedOr(stored: Promise<void>, copies: readonly Copy[]): Promise<void> {
+function finishedOr(stored: Promise<void>, kept: readonly KeptCopy[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    let open = 0
+    let open = kept.length
     const onFinished = () => {
       if (--open === 0) resolve()
     }
-    for (const { entry } of copies) {
-      if (!entry?.durable) continue
-      open++
-      entry.onFinished = onFinished
-    }
+    for (const { entry } of kept) entry.onFinished = onFinished
     stored.then(resolve, reject)
   })
 }

@@ -78,6 +78,11 @@ export class ReceiveDecisions {
     this.#judging = judging
   }
 
+  /** At which all was decided. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
   /** When a time window changes what was decided so far. */
   get until(): number | null {
     return this.#until

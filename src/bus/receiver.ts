@@ -26,6 +26,11 @@ export interface Receiver {
   share(bytes: Buffer, count: number): void
   /** QoS 0. */
   send(message: Message, delivered: Delivered): void
+  /**
+   * QoS 1 or 2 for a session that ends with its connection: nobody will repeat it, so nothing of it is kept. It leaves at
+   * once, and only the receiver awaits what acknowledges it. False when it cannot leave now: it waits in the session's queue.
+   */
+  pass(message: Message, delivered: Delivered, qos: 1 | 2): boolean
   /** Something has been added to the session's queue. */
   queued(): void
 }

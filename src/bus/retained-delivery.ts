@@ -1,6 +1,6 @@
 // Retained messages on their way to a new subscription, as fast as the receiver takes them.
 import type { Operation } from '../store/store.ts'
-import { addAll } from './acceptance.ts'
+import { addAll } from './handing-over.ts'
 import type { EntryWrite, Journal } from './journal.ts'
 import type { Message } from './message.ts'
 import type { QueueEntry } from './queue.ts'

@@ -54,9 +54,9 @@ export class Target {
     return this.permits(this.qosOf(message), this.deliver(message).retain)
   }
 
-  /** The epoch at which its copies may leave without another decision; -1 when a time window may change it before. */
-  permittedAt(epoch: number): number {
-    return this.#receives.until === null ? epoch : -1
+  /** After `mayHave`: the epoch at which its copy may leave without another decision; -1 when a time window may change it. */
+  get permittedAt(): number {
+    return this.#receives.until === null ? this.#receives.epoch : -1
   }
 
   permits(qos: Qos, retain: boolean): boolean {

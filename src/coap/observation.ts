@@ -131,6 +131,11 @@ export class Observation implements Receiver, Link, Held {
     this.#heldBack.push({ message: message.keep(), delivered })
   }
 
+  /** QoS 1 and 2 leave one at a time, from the queue: the next may take the place of one that waits. */
+  pass(): boolean {
+    return false
+  }
+
   /** QoS 1 and 2: confirmable, one at a time. */
   queued(): void {
     this.#pump()

@@ -1,9 +1,11 @@
 // Copies of a PUBLISH on the fast path: the publisher's bytes with another packet identifier, where that is enough.
+import { handOver } from '../bus/handing-over.ts'
 import { Message, type Publisher } from '../bus/message.ts'
 import type { Overflow } from '../bus/overflow.ts'
 import type { Route, Target } from '../bus/route.ts'
-import { Delivery, laneOf } from './delivery.ts'
-import { EMPTY, encodePublishHead, isLarge, tailOf } from './encode.ts'
+import { Delivery } from './delivery.ts'
+import { EMPTY, isLarge } from './encode.ts'
+import { type FrameLane, laneOf } from './lanes.ts'
 import { type ProtocolVersion, TYPE } from './packets.ts'
 
 export const PLAIN = { retain: false, identifiers: [] }
@@ -31,8 +33,9 @@ export class PublishedFrame {
     this.#published = published
   }
 
-  get version(): ProtocolVersion {
-    return this.#published.version
+  /** Whose members can take its bytes. */
+  get lane(): FrameLane {
+    return laneOf(this.#published.version)
   }
 
   get qos(): 1 | 2 {
@@ -54,7 +57,7 @@ export class PublishedFrame {
     return isLarge(end - payloadAt) ? bytes.subarray(payloadAt, end) : EMPTY
   }
 
-  /** For a receiver of the same version; without the payload, when that is large. */
+  /** For a receiver on its lane; without the payload, when that is large. */
   head(qos: 1 | 2, packetId: number): Buffer {
     const { bytes, at, packetIdAt, payloadAt, end } = this.#published
     const to = isLarge(end - payloadAt) ? payloadAt : end
@@ -67,29 +70,18 @@ export class PublishedFrame {
   }
 }
 
-/** One receiver's copy, by a route on which nothing has to be stored. */
+/** One receiver's copy, by a route on which nothing has to be stored and no copy has anything particular. */
 export function sendCopy(target: Target, frame: PublishedFrame, overflow: Overflow): void {
-  const { session } = target
-  const { receiver, queue } = session
+  const { receiver } = target.session
   const qos = Math.min(target.qos, frame.qos) as 0 | 1 | 2
-  if (receiver === null || !target.permits(qos, false)) return
-  if (qos === 0) {
-    receiver.send(frame.message, target.delivered)
-    return
+  if (qos > 0 && receiver instanceof Delivery && receiver.lane === frame.lane && target.permits(qos, false)) {
+    const packetId = receiver.takePacketId(qos as 1 | 2)
+    if (packetId !== 0) {
+      receiver.push(frame.head(qos as 1 | 2, packetId), frame.tail)
+      return
+    }
   }
-  const delivery = receiver instanceof Delivery && receiver.lane !== null ? receiver : null
-  const packetId = delivery?.takePacketId(qos) ?? 0
-  if (delivery === null || packetId === 0) {
-    if (queue.isFull && !overflow.makeRoom(session, false)) return // it does not outlive its connection
-    queue.add(queue.reserve(frame.message.keep(), { retain: false, identifiers: [], qos }, false, -1))
-    receiver.queued()
-  } else if (laneOf(delivery.version) === laneOf(frame.version)) delivery.push(frame.head(qos, packetId), frame.tail)
-  else {
-    const { topic, payload } = frame.message
-    const { version } = delivery
-    const plain = { version, topic, payload, qos, retain: false, dup: false, packetId, properties: EMPTY }
-    delivery.push(encodePublishHead(plain), tailOf(payload))
-  }
+  handOver(target, frame.message, overflow)
 }
 
 /** A QoS 0 message to everybody who gets each one by itself. */

@@ -1,20 +1,13 @@
 // The outgoing half of a connection: what is in flight, and the limits that the client set in CONNECT.
-import { type Lane, Message } from '../bus/message.ts'
+import { Message } from '../bus/message.ts'
 import type { QueueEntry } from '../bus/queue.ts'
 import type { Delivered, Receiver, Requester } from '../bus/receiver.ts'
 import type { Session } from '../bus/session.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Meter } from '../model/meter.ts'
 import type { Connection } from './connection.ts'
-import {
-  EMPTY,
-  encodeAcknowledgement,
-  encodeForwarded,
-  encodeProperties,
-  encodePublish,
-  encodePublishHead,
-  tailOf,
-} from './encode.ts'
+import { EMPTY, encodeAcknowledgement, encodeProperties, encodePublishHead, tailOf } from './encode.ts'
+import { type FrameLane, forwarded, identifiedHead, identifiedLane, laneOf, sharedFrame } from './lanes.ts'
 import { type ProtocolVersion, REASON } from './packets.ts'
 import { violation } from './property-table.ts'
 
@@ -37,46 +30,6 @@ export interface DeliveryParts {
   readonly meter: Meter
 }
 
-/** MQTT 3.1 and 3.1.1 share their frames. */
-export const LANES: Readonly<Record<3 | 5, Lane>> = { 3: { name: 'MQTT 3' }, 5: { name: 'MQTT 5' } }
-const FORWARDED: Lane = { name: 'MQTT 5 properties' }
-
-export const laneOf = (version: ProtocolVersion): Lane => LANES[version === 5 ? 5 : 3]
-
-/** Subscription Identifiers that have a lane; who uses further ones gets each copy made singly. */
-const IDENTIFIED_LANES = 1024
-const identified = new Map<number, Lane>()
-
-/** Of all MQTT 5 subscribers who gave the same Subscription Identifier. */
-function identifiedLane(identifier: number): Lane | null {
-  const known = identified.get(identifier)
-  if (known !== undefined) return known
-  if (identified.size >= IDENTIFIED_LANES) return null
-  const lane = { name: `MQTT 5, subscription ${identifier}` }
-  identified.set(identifier, lane)
-  return lane
-}
-
-/** The QoS 0 frame that everybody on a lane shares; `identifiers` are those of the lane (MQTT 5, 3.3.2.3.8). */
-export function sharedFrame(message: Message, lane: Lane, identifiers: readonly number[] = []): Buffer {
-  return message.shared(lane, () =>
-    encodePublish({
-      version: lane === LANES[3] ? 4 : 5,
-      topic: message.topic,
-      payload: message.payload,
-      qos: 0,
-      retain: false,
-      dup: false,
-      packetId: 0,
-      properties:
-        lane === LANES[3] ? EMPTY : encodeProperties(forwarded(message), { expiry: undefined, identifiers, alias: 0 }),
-    }),
-  )
-}
-
-const forwarded = (message: Message): Buffer =>
-  message.properties === undefined ? EMPTY : message.shared(FORWARDED, ({ properties }) => encodeForwarded(properties))
-
 /** Deterministic, so that a QoS 2 redelivery after a crash has the identifier that the client knows [MQTT-4.4.0-1]. */
 export const packetIdOf = (sequence: number): number => ((sequence - 1) % 65_535) + 1
 
@@ -84,7 +37,7 @@ export const packetIdOf = (sequence: number): number => ((sequence - 1) % 65_535
 type Awaited = 'puback' | 'pubrec' | 'pubcomp'
 
 export class Delivery implements Receiver, Requester {
-  readonly lane: Lane | null
+  readonly lane: FrameLane | null
   readonly version: ProtocolVersion
   readonly connection: Connection
   readonly #parts: DeliveryParts
@@ -159,8 +112,24 @@ export class Delivery implements Receiver, Requester {
     if (head !== null) this.push(head, tailOf(message.payload))
   }
 
-  /** Who gets the very same bytes; null when this copy is like no other. */
-  #laneOf(message: Message, { retain, identifiers }: Delivered): Lane | null {
+  /** See `Receiver.pass`. */
+  pass(message: Message, delivered: Delivered, qos: 1 | 2): boolean {
+    if (message.hasExpired(this.#parts.clock.now())) return true // [MQTT-3.3.2-5]
+    const packetId = this.takePacketId(qos)
+    if (packetId === 0) return false
+    const { retain, identifiers } = delivered
+    const lane = this.#laneOf(message, delivered)
+    const head =
+      lane === null
+        ? this.#encode(message, { qos, retain, identifiers, dup: false, packetId })
+        : identifiedHead(message, lane, identifiers, qos, packetId)
+    if (head === null) this.#inflight.delete(packetId)
+    else this.push(head, tailOf(message.payload))
+    return true
+  }
+
+  /** Who gets the very same bytes, but for the identifier of QoS 1 and 2; null when this copy is like no other. */
+  #laneOf(message: Message, { retain, identifiers }: Delivered): FrameLane | null {
     if (this.lane === null || retain || message.expiresAt !== null) return null
     const [identifier] = identifiers
     if (identifier === undefined) return this.lane
@@ -226,8 +195,8 @@ export class Delivery implements Receiver, Requester {
   }
 
   /**
-   * For what need not be repeated, since the session ends with its connection: an identifier, if the message may leave
-   * at once, else 0. All that is kept of it is which acknowledgement comes next; the last one opens the window again.
+   * For what is passed: an identifier, if the message may leave at once, else 0. All that is kept of it is which
+   * acknowledgement comes next; the last one opens the window again.
    */
   takePacketId(qos: 1 | 2): number {
     const { queue } = this.#parts.session

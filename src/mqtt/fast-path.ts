@@ -6,9 +6,10 @@ import type { Overflow } from '../bus/overflow.ts'
 import type { Route } from '../bus/route.ts'
 import type { Connection } from './connection.ts'
 import { PLAIN, PublishedFrame, sendCopy, sendSingly } from './copies.ts'
-import { type Delivery, LANES, laneOf, sharedFrame } from './delivery.ts'
+import type { Delivery } from './delivery.ts'
 import { encodeAcknowledgement } from './encode.ts'
 import type { IncomingPublishes } from './incoming-publishes.ts'
+import { FrameLane, laneOf, sharedFrame } from './lanes.ts'
 import type { ProtocolVersion } from './packets.ts'
 import type { PublishTopic, PublishTopics } from './publish-topics.ts'
 
@@ -151,7 +152,7 @@ export class FastPath {
   #sendOthers(route: Route, own: Lane, messages: readonly Message[]): void {
     for (const { lane, receivers } of route.lanes) {
       if (lane === own) continue
-      if (lane === LANES[3] || lane === LANES[5]) {
+      if (lane instanceof FrameLane) {
         const bytes = Buffer.concat(messages.map(message => sharedFrame(message, lane)))
         for (const receiver of receivers) receiver.share(bytes, this.#count)
       } else for (const message of messages) for (const receiver of receivers) receiver.send(message, PLAIN)

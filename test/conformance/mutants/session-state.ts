@@ -24,8 +24,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'bus/acceptance.ts',
-    from: 'else if (!session.queue.isFull ||',
-    to: 'else if (session.receiver === null) return\n    else if (!session.queue.isFull ||',
+    from: 'if (session.queue.isFull &&',
+    to: 'if (session.receiver === null) return\n    if (session.queue.isFull &&',
     v311: '3.1.2-5 4.5.0-1',
     v5: '4.5.0-1',
   },

@@ -79,7 +79,15 @@ describe('the queue of a session that is offline', () => {
     const { session, receiver, link } = await stored.connect('d1', DURABLE)
     receiver.acknowledges = false
     await stored.subscribe(session, 'a/#')
-    session.receiver = { ...receiver, lane: null, congested: false, share() {}, send() {}, queued() {} }
+    session.receiver = {
+      ...receiver,
+      lane: null,
+      congested: false,
+      share() {},
+      send() {},
+      pass: () => false,
+      queued() {},
+    }
     for (const payload of ['0', '1', '2']) await stored.publish('a/x', payload)
     const inFlight = session.queue.peek()
     if (inFlight === undefined) throw new Error('nothing waits')

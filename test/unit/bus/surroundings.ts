@@ -81,6 +81,8 @@ export class PlainReceiver implements Receiver {
   readonly got: { payload: string; qos: 0 | 1 | 2; retain: boolean; identifiers: readonly number[] }[] = []
   readonly #session: Session
   acknowledges = true
+  /** Takes what need not be kept past the queue. */
+  passes = false
 
   constructor(session: Session) {
     this.#session = session
@@ -96,6 +98,12 @@ export class PlainReceiver implements Receiver {
 
   send(message: Message, { retain, identifiers }: Delivered): void {
     this.got.push({ payload: message.payload.toString(), qos: 0, retain, identifiers })
+  }
+
+  pass(message: Message, { retain, identifiers }: Delivered, qos: 1 | 2): boolean {
+    if (!this.passes) return false
+    this.got.push({ payload: message.payload.toString(), qos, retain, identifiers })
+    return true
   }
 
   queued(): void {
