@@ -52,7 +52,7 @@ export const limitsSchema = z.strictObject({
   coap: z
     .strictObject(
       bounds(COAP_LIMITS, {
-        messageBytes: z.int().min(64).max(65_507).describe('Bytes of one datagram; longer requests are answered 4.13.'),
+        messageBytes: z.int().min(64).max(65_507).describe('Bytes of one datagram; longer requests are answered 4.13, and asked for in blocks.'),
         blockSize: z.int().min(16).max(1024).describe('Bytes of one block of a longer answer (RFC 7959 2.2).'),
       }),
     )

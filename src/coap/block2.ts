@@ -1,6 +1,6 @@
 // Block-wise answers (RFC 7959 2.4), without state: every block is cut from a representation made afresh.
 import { createHash } from 'node:crypto'
-import { CODE } from '../coap-wire/codes.ts'
+import { CODE, codeClass } from '../coap-wire/codes.ts'
 import type { CoapOption } from '../coap-wire/message.ts'
 import { OPTION, uintOf, uintValue } from '../coap-wire/options.ts'
 import { Failure } from '../model/failure.ts'
@@ -16,11 +16,11 @@ export interface Block {
 const ETAG_BYTES = 8
 const NOTHING: Buffer = Buffer.alloc(0)
 
-/** Throws `invalid-input` for the reserved size exponent 7 (RFC 7959 2.2). */
-export function blockOf(value: Buffer): Block {
+/** Throws `invalid-input` for the size exponent 7 (RFC 7959 2.2), unless BERT may come (RFC 8323 6). */
+export function blockOf(value: Buffer, withBert = false): Block {
   const n = uintOf(value)
   const sizeExponent = n & 7
-  if (sizeExponent === 7)
+  if (sizeExponent === 7 && !withBert)
     throw new Failure('invalid-input', 'the Block option has the reserved size exponent 7; use one from 0 to 6')
   return { number: n >>> 4, more: (n & 8) !== 0, sizeExponent }
 }
@@ -31,22 +31,22 @@ export const blockValue = ({ number, more, sizeExponent }: Block): Buffer =>
 /** The largest size exponent whose blocks are not longer than so many bytes. */
 export const sizeExponentOf = (bytes: number): number => Math.min(Math.max(0, Math.floor(Math.log2(bytes)) - 4), 6)
 
-/** Bytes of a block with this size exponent (RFC 7959 2.2). */
-export const blockBytes = (sizeExponent: number): number => 2 ** (sizeExponent + 4)
+/** Bytes of a block with this size exponent (RFC 7959 2.2); the unit of blocks with BERT (RFC 8323 6). */
+export const blockBytes = (sizeExponent: number): number => 2 ** (Math.min(sizeExponent, 6) + 4)
 
 /**
  * The block asked for; the answer itself when it fits and no block was asked for. The client may want smaller blocks than
  * `largest`, never larger ones. Throws `invalid-input` for a block beyond the end.
  */
 export function blockOfAnswer(response: Response, asked: Block | null, largest: number): Response {
-  if (response.code !== CODE.Content) return response
+  if (!mayBeCut(response)) return response
   const { payload: whole = NOTHING } = response
   const sizeExponent = Math.min(asked?.sizeExponent ?? 6, largest)
   const size = blockBytes(sizeExponent)
   if (asked === null && whole.length <= size) return response
   // Of what was asked in larger blocks than ours only the first can be given: it tells the size to go on with.
   const number = asked?.number ?? 0
-  if (asked !== null && asked.sizeExponent > sizeExponent && number > 0)
+  if (asked !== null && blockBytes(asked.sizeExponent) > size && number > 0)
     throw new Failure('invalid-input', `blocks are at most ${size} bytes; ask for them in that size`)
   const start = number * size
   if (start > 0 && start >= whole.length)
@@ -63,6 +63,14 @@ export function blockOfAnswer(response: Response, asked: Block | null, largest: 
     payload: whole.subarray(start, start + size),
   }
 }
+
+/** Whether the answer is too long for one block of this size exponent. */
+export const needsBlocks = (response: Response, sizeExponent: number): boolean =>
+  mayBeCut(response) && (response.payload?.length ?? 0) > blockBytes(sizeExponent)
+
+/** What a request has brought about; diagnostics are short (RFC 7252 5.5.2). */
+const mayBeCut = ({ code, payload = NOTHING }: Response): boolean =>
+  code === CODE.Content || (codeClass(code) === 2 && payload.length > 0)
 
 /** A notification as it leaves: of a state that is longer than a block, the first one (RFC 7959 2.6). */
 export function asNotified(notification: Notification, largest: number): Response {

@@ -5,8 +5,11 @@ import { OPTION, optionOf, recogniseOptions, uintOf, uintValue } from '../coap-w
 import type { Clock, Random } from '../model/clock.ts'
 import { asFailure, Failure } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
+import type { Meter } from '../model/meter.ts'
 import { printable } from '../model/printable.ts'
-import { blockOfAnswer, sizeExponentOf } from './block2.ts'
+import { BlockWise } from './block-wise.ts'
+import { isPart } from './block1.ts'
+import type { Block } from './block2.ts'
 import { EchoGuard } from './echo.ts'
 import { type IncomingRequest, readRequest } from './incoming-request.ts'
 import type { CoapLimits } from './limits.ts'
@@ -24,6 +27,7 @@ export interface DispatcherParts {
   readonly resources: readonly Resource[]
   readonly clock: Clock
   readonly random: Random
+  readonly meter: Meter
   readonly log: Log
   readonly limits: CoapLimits
 }
@@ -64,16 +68,18 @@ export class Dispatcher {
   readonly tooManyRequests: Response
   readonly #resources: readonly Resource[]
   readonly #echo: EchoGuard
+  readonly #blockWise: BlockWise
   readonly #log: Log
   readonly #limits: CoapLimits
 
-  constructor({ resources, clock, random, log, limits }: DispatcherParts) {
+  constructor({ resources, clock, random, meter, log, limits }: DispatcherParts) {
     // The longest path that fits is the one that answers.
     this.#resources = [...resources].sort((one, other) => other.path.length - one.path.length)
     this.#echo = new EchoGuard(random, clock, limits.echoLifetime)
     this.#log = log
     this.#limits = limits
-    this.largestBlock = sizeExponentOf(limits.blockSize)
+    this.#blockWise = new BlockWise(limits, clock, meter)
+    this.largestBlock = this.#blockWise.largest
     this.tooManyRequests = this.#refusal(new Failure('throttled'))
   }
 
@@ -86,25 +92,31 @@ export class Dispatcher {
     }
   }
 
-  /** The answer to a datagram longer than may be. */
+  /** The answer to a datagram longer than may be: in blocks it might do. */
   tooLarge(): Response {
-    return this.#refusal(new Failure('too-large'))
+    return this.#blockWise.tooLarge(this.#limits.bodyBytes, true)
   }
 
-  /** The client has said that it does not care (RFC 7967). */
+  /** Gives up block-wise transfers that nobody goes on with. */
+  sweep(): void {
+    this.#blockWise.sweep()
+  }
+
+  /** The client has said that it does not care (RFC 7967); without 2.31 it could not go on. */
   isUnwanted(message: CoapMessage, response: Response): boolean {
+    if (response.code === CODE.Continue) return false
     const value = optionOf(message, OPTION.NoResponse)
     return value !== null && value.length === 1 && (uintOf(value) & (1 << (codeClass(response.code) - 1))) !== 0
   }
 
   /**
    * What a peer who may not be where it says is sent instead of an answer that is much longer than its request: nothing
-   * was altered by GET, so it is asked to prove its address and to come again; for others the code must do, and errors
-   * lose their text.
+   * was altered by GET or FETCH, so it is asked to prove its address and to come again; for others the code must do, and
+   * errors lose their text.
    */
   shortened(request: CoapMessage, { code, options = [] }: Response, peer: Asker): Response {
     if (codeClass(code) > 2) return { code, options }
-    return request.code === CODE.GET ? this.#demandEcho(peer) : { code }
+    return isSafe(request.code) ? this.#demandEcho(peer) : { code }
   }
 
   // RFC 7252 5: in this order, and the first that fails answers.
@@ -116,29 +128,64 @@ export class Dispatcher {
     if (isForProxy(options)) return { code: CODE.ProxyingNotSupported }
     const resource = this.#resourceAt(request.path, request.method)
     if (!resource.methods.has(request.method)) throw new Failure('method-not-allowed')
-    // RFC 7959 2.9.3: bodies in blocks are not put together; what fits into one block is whole.
-    if (request.block1 !== null && (request.block1.more || request.block1.number > 0)) throw new Failure('too-large')
-    if (request.block2 !== null && request.block2.number > 0 && request.method !== CODE.GET)
-      throw new Failure('invalid-input', 'only answers to GET come in blocks')
     // RFC 7641 2: other values than these two, and other methods than GET, are as if without. So are later blocks.
     if (request.observe !== null && (request.observe > 1 || request.method !== CODE.GET || isLaterBlock(request)))
       request.observe = null
     if (!this.#isProved(request, peer) && needsProof(request, resource)) return this.#demandEcho(peer)
+    const { block1, block2, method } = request
+    if (block1 !== null && isPart(block1)) return this.#takeBlock(request, block1, resource)
+    if (block2 !== null && block2.number > 0 && method !== CODE.GET) return this.#blockWise.goOn(request, block2)
+    // What comes in one piece is bounded by the datagram; a stream has frames of its own size.
+    const most = peer.endpoint.reliable ? this.#blockWise.largestBody(resource) : this.#limits.payloadBytes
+    if (request.payload.length > most) return this.#blockWise.tooLarge(this.#blockWise.largestBody(resource), true)
+    return this.#handle(request, resource)
+  }
+
+  #handle(request: IncomingRequest, resource: Resource): Response | Promise<Response> {
     const answer = resource.handle(request)
     if (answer instanceof Promise) return this.#later(request, answer)
     return this.#cut(request, answer)
+  }
+
+  /** RFC 7959 2.5. */
+  #takeBlock(request: IncomingRequest, block: Block, resource: Resource): Response | Promise<Response> {
+    const allowed = this.#blockWise.begins(request) ? resource.admit?.(request) : undefined
+    if (allowed instanceof Promise) return this.#takeLater(request, block, resource, allowed)
+    return this.#takeAllowed(request, block, resource)
+  }
+
+  async #takeLater(
+    request: IncomingRequest,
+    block: Block,
+    resource: Resource,
+    allowed: Promise<void>,
+  ): Promise<Response> {
+    try {
+      await allowed
+      return await this.#takeAllowed(request, block, resource)
+    } catch (error) {
+      return this.#refusal(error)
+    }
+  }
+
+  #takeAllowed(request: IncomingRequest, block: Block, resource: Resource): Response | Promise<Response> {
+    const taken = this.#blockWise.take(request, block, resource)
+    return Buffer.isBuffer(taken) ? this.#handle({ ...request, payload: taken }, resource) : taken
   }
 
   async #later(request: IncomingRequest, answer: Promise<Response>): Promise<Response> {
     try {
       return this.#cut(request, await answer)
     } catch (error) {
-      return this.#refusal(error)
+      return this.#blockWise.acknowledging(request.block1, this.#refusal(error))
     }
   }
 
   #cut(request: IncomingRequest, response: Response): Response {
-    return request.method === CODE.GET ? blockOfAnswer(response, request.block2, this.largestBlock) : response
+    const { peer, method, block1 } = request
+    // Nobody has been shown to fetch the rest, nor anything been altered.
+    if (!peer.proved && method === CODE.FETCH && this.#blockWise.isLong(response)) return this.#demandEcho(peer)
+    return this.#blockWise.acknowledging(block1, this.#blockWise.cut(request, response))
   }
 
   #resourceAt(path: readonly string[], method: number): Resource {
@@ -170,16 +217,22 @@ export class Dispatcher {
     const { coap, stranger } = failure.row
     const options: CoapOption[] = []
     if (coap === '4.29' || coap === '5.03') options.push({ number: OPTION.MaxAge, value: uintValue(RETRY_AFTER[coap]) })
-    if (coap === '4.13') options.push({ number: OPTION.Size1, value: uintValue(this.#limits.messageBytes) })
+    if (coap === '4.13') options.push({ number: OPTION.Size1, value: uintValue(this.#limits.payloadBytes) })
     return { code: codeOf(coap), options, payload: Buffer.from(stranger) }
   }
 }
 
 const isLaterBlock = ({ block2 }: IncomingRequest): boolean => block2 !== null && block2.number > 0
 
-/** RFC 9175 2.4: what would let a stranger have others flooded. */
+/** RFC 9175 2.4: what would let a stranger have others flooded, or fill our memory. */
 const needsProof = (request: IncomingRequest, resource: Resource): boolean =>
-  request.observe === 0 || isLaterBlock(request) || resource.needsProvedAddress === true
+  request.observe === 0 ||
+  isLaterBlock(request) ||
+  (request.block1 !== null && isPart(request.block1)) ||
+  resource.needsProvedAddress === true
+
+/** Nothing was altered by it (RFC 7252 5.1, RFC 8132 2). */
+const isSafe = (method: number): boolean => method === CODE.GET || method === CODE.FETCH
 
 const isForProxy = (options: readonly CoapOption[]): boolean =>
   options.some(({ number }) => number === OPTION.ProxyUri || number === OPTION.ProxyScheme)

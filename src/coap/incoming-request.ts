@@ -3,13 +3,14 @@ import { TYPE } from '../coap-wire/message.ts'
 import { OPTION, uintOf } from '../coap-wire/options.ts'
 import { Failure } from '../model/failure.ts'
 import { type Block, blockOf } from './block2.ts'
-import type { Peer, Request } from './resource.ts'
+import type { Asker } from './dispatcher.ts'
+import type { Request } from './resource.ts'
 
 /** A request with what is the message layer's alone. */
 export interface IncomingRequest extends Request {
+  readonly peer: Asker
   observe: number | null
   readonly block1: Block | null
-  readonly block2: Block | null
   readonly echo: Buffer | null
   /** RFC 7967 2.1; 0: every answer is welcome. */
   readonly noResponse: number
@@ -22,7 +23,7 @@ const NO_PATH: readonly string[] = []
  * Reads what the options say, in one pass. Throws `invalid-input` for a path or query that is not UTF-8 or holds NUL, and
  * for reserved block sizes.
  */
-export function readRequest(message: CoapMessage, peer: Peer): IncomingRequest {
+export function readRequest(message: CoapMessage, peer: Asker): IncomingRequest {
   let path: string[] | null = null
   let query: Map<string, string> | null = null
   let observe: number | null = null
@@ -58,10 +59,10 @@ export function readRequest(message: CoapMessage, peer: Peer): IncomingRequest {
         accept = uintOf(value)
         break
       case OPTION.Block1:
-        block1 = blockOf(value)
+        block1 = blockOf(value, peer.endpoint.reliable)
         break
       case OPTION.Block2:
-        block2 = blockOf(value)
+        block2 = blockOf(value, peer.endpoint.reliable)
         break
       case OPTION.Echo:
         echo = value

@@ -1,7 +1,7 @@
 /** Every bound on CoAP peers. Times in milliseconds unless said otherwise; the protocol's own are of RFC 7252 4.8. */
 export interface CoapLimits {
   // --- messages (RFC 7252 4)
-  /** Bytes of one datagram; longer requests are answered 4.13. */
+  /** Bytes of one datagram; longer requests are answered 4.13, and asked for in blocks. */
   readonly messageBytes: number
   /** Bytes of one block of a longer answer: 16, 32, ... 1024. */
   readonly blockSize: number
@@ -41,8 +41,18 @@ export interface CoapLimits {
   /** An Echo value proves an address for this long, and at most for twice that. */
   readonly echoLifetime: number
 
+  // --- block-wise transfers (RFC 7959)
+  /** Bytes of a message put together from blocks. */
+  readonly bodyBytes: number
+  /** Transfers of one peer: payloads not whole yet, and answers not fetched yet. The oldest gives way. */
+  readonly transfersPerPeer: number
+  /** Bytes of all of them; the one used longest ago gives way. */
+  readonly transferBytes: number
+  /** Since the last block. */
+  readonly transferTimeout: number
+
   // --- what is served
-  /** Bytes of the payload of one request. */
+  /** Bytes of the payload of one datagram, and of what anything but a topic is sent. */
   readonly payloadBytes: number
   /** Bytes of all Uri-Query options of one request. */
   readonly queryBytes: number
@@ -93,6 +103,10 @@ export const COAP_LIMITS: CoapLimits = {
   strangers: 10_000,
   keptAnswerBytes: 32 * 1024 * 1024,
   echoLifetime: 60_000,
+  bodyBytes: 1024 * 1024,
+  transfersPerPeer: 4,
+  transferBytes: 32 * 1024 * 1024,
+  transferTimeout: 100_000,
   payloadBytes: 4096,
   queryBytes: 1024,
   sessions: 20_000,

@@ -87,9 +87,10 @@ export class MessageServer {
   }
 
   #sweepLater(): void {
-    const { peers, clock } = this.#context
+    const { peers, clock, dispatcher } = this.#context
     this.#stopSweeping = this.#scheduler.after(SWEEP_EVERY, () => {
       peers.sweep(clock.now())
+      dispatcher.sweep()
       this.#sweepLater()
     })
   }

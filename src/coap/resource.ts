@@ -1,5 +1,6 @@
 // The port between the message layer and what it serves.
 import type { CoapOption } from '../coap-wire/message.ts'
+import type { Block } from './block2.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** What became of a notification. `reset` may follow `sent`. */
@@ -61,7 +62,10 @@ export interface Request {
   readonly observe: number | null
   readonly contentFormat: number | null
   readonly accept: number | null
+  /** The block of the answer that is asked for (RFC 7959 2.4). Answers are given whole all the same. */
+  readonly block2: Block | null
   readonly options: readonly CoapOption[]
+  /** The whole of it, also when it came in blocks. */
   readonly payload: Buffer
 }
 
@@ -82,5 +86,12 @@ export interface Resource {
   readonly methods: ReadonlySet<number>
   /** What it does counts against the peer's address, so that must be proved first (RFC 9175 2.4), whatever the request. */
   readonly needsProvedAddress?: boolean
+  /** Bytes of the longest payload, put together from blocks; `payloadBytes` unless it says otherwise. */
+  readonly bodyBytes?: number
+  /**
+   * Asked before the first block of a payload is kept: throws, or rejects with, what `handle` would answer without looking
+   * at the payload, so that nobody holds our memory who would be refused in the end.
+   */
+  admit?(request: Request): void | Promise<void>
   handle(request: Request): Response | Promise<Response>
 }

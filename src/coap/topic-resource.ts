@@ -14,16 +14,7 @@ import type { CoapLimits } from './limits.ts'
 import { propertiesOf } from './message-mapping.ts'
 import type { Observation } from './observation.ts'
 import type { Observations } from './observations.ts'
-import {
-  CBOR,
-  contentFormatIn,
-  describingOptions,
-  etagOf,
-  type Form,
-  observe,
-  payloadOf,
-  uint,
-} from './representation.ts'
+import { CBOR, contentFormatIn, describingOptions, etagOf, type Form, observe, payloadOf } from './representation.ts'
 import type { Request, Resource, Response } from './resource.ts'
 import type { CoapSession } from './session.ts'
 import type { CoapSessions } from './sessions.ts'
@@ -46,10 +37,20 @@ const NOTHING = Buffer.alloc(0)
 export class TopicResource implements Resource {
   readonly path = ['ps']
   readonly methods: ReadonlySet<number> = new Set([CODE.GET, CODE.POST, CODE.PUT, CODE.DELETE])
+  readonly bodyBytes: number
   readonly #parts: TopicResourceParts
 
   constructor(parts: TopicResourceParts) {
     this.#parts = parts
+    this.bodyBytes = parts.limits.bodyBytes
+  }
+
+  /** Whoever may not publish there is told before a large payload is taken from him. */
+  admit(request: Request): void | Promise<void> {
+    checkQuery(request, this.#parts.limits)
+    const session = this.#parts.sessions.speaker(request)
+    if (session instanceof Promise) return session.then(present => this.#checkPublish(request, present))
+    this.#checkPublish(request, session)
   }
 
   handle(request: Request): Response | Promise<Response> {
@@ -78,17 +79,14 @@ export class TopicResource implements Resource {
 
   /** POST is an event, PUT the state of the topic, DELETE clears that. Answers when the bus has taken it over. */
   async #publish(request: Request, session: CoapSession): Promise<Response> {
-    const { method, confirmable, contentFormat } = request
+    const { method, contentFormat } = request
     const topic = topicOf(request.path)
     const options = topicOptionsOf(request)
     const deletes = method === CODE.DELETE
     const payload = deletes ? NOTHING : request.payload
-    const { payloadBytes } = this.#parts.limits
-    if (payload.length > payloadBytes) return tooLarge(payloadBytes)
-    const retain = deletes || (options.retain ?? method === CODE.PUT)
+    const { qos, retain } = termsOf(request, options)
     if (!this.#preconditionsHold(request, session, topic)) return { code: CODE.PreconditionFailed }
     const properties = propertiesOf(deletes ? null : contentFormat, deletes ? null : options.expiry, payload)
-    const qos = options.qos ?? (confirmable ? 1 : 0)
     this.#parts.meter.count('latchkey_messages_received_total')
     const { principal, rights, publishesAs } = session
     await this.#parts.bus.publish(
@@ -97,6 +95,14 @@ export class TopicResource implements Resource {
       { rights, session: publishesAs },
     )
     return { code: deletes ? CODE.Deleted : CODE.Changed }
+  }
+
+  #checkPublish(request: Request, { rights }: CoapSession): void {
+    const topic = topicOf(request.path)
+    if (this.#parts.bus.service(topic) !== undefined) return
+    const { qos, retain } = termsOf(request, topicOptionsOf(request))
+    const decision = rights.decide({ action: 'publish', target: topic, qos, retain })
+    if (!decision.permit) throw new Failure(refusalOf(decision))
   }
 
   /** RFC 7252 5.10.8. The answer tells whether there is a value, so whoever asks must be allowed to read it. */
@@ -200,8 +206,9 @@ function checkAccept(accept: number | null, message: Message): void {
   if (accept !== null && contentFormatIn(message, 'value') !== accept) throw new Failure('not-acceptable')
 }
 
-/** RFC 7252 5.9.2.9 */
-const tooLarge = (most: number): Response => ({
-  code: CODE.RequestEntityTooLarge,
-  options: [uint(OPTION.Size1, most)],
-})
+/** How it is published. */
+function termsOf({ method, confirmable }: Request, { qos, retain }: TopicOptions) {
+  const isState = method === CODE.PUT || method === CODE.DELETE
+  const kept = method === CODE.DELETE || (retain ?? isState)
+  return { qos: qos ?? (confirmable ? 1 : 0), retain: kept } as const
+}

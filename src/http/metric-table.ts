@@ -20,6 +20,7 @@ export const METRIC_TABLE: ReadonlyMap<string, MetricRow> = new Map(
     latchkey_coap_duplicates_total: row('CoAP requests that had come before.'),
     latchkey_coap_requests_total: row('CoAP requests answered.', 'method', 'code'),
     latchkey_coap_retransmissions_total: row('CoAP messages sent again because they were not acknowledged.'),
+    latchkey_coap_transfers_given_up_total: row('CoAP block-wise transfers that made room or were left.', 'reason'),
     latchkey_decisions_total: row('Decisions of the policy.', 'action', 'result'),
     latchkey_http_request_seconds: row('Seconds from a request to its answer.', 'route'),
     latchkey_http_requests_total: row('HTTP requests answered.', 'method', 'route', 'status'),

@@ -319,6 +319,15 @@ export const FAILURES = {
     advice: 'Send the payload in a content format that the resource takes.',
   },
 
+  'blocks-missing': {
+    ...PROTOCOL,
+    mqtt5: 0x82,
+    coap: '4.08',
+    stranger: 'The request is not valid.',
+    advice:
+      'A block came and those before it are not there (RFC 7959 2.9.2): lost, or given up to make room. The client begins anew with block 0; see limits.coap.transfersPerPeer, transferBytes and transferTimeout.',
+  },
+
   'session-unknown': {
     ...UNAUTHENTICATED,
     advice: 'The CoAP session token is wrong, or its session has ended. The client logs in again at /mqtt/connection.',

@@ -73,7 +73,7 @@ function world() {
     admit: async () => {},
     dice: new MessageDice(random),
     counters: new MessageCounters(silentMeter, wheel),
-    dispatcher: new Dispatcher({ resources, clock: time, random, log: silentLog, limits }),
+    dispatcher: new Dispatcher({ resources, clock: time, random, meter: silentMeter, log: silentLog, limits }),
     peers: new Peers(limits, kept, silentMeter),
   }
   const endpoint = {

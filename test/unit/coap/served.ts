@@ -205,6 +205,7 @@ function requestOf(peer: Peer, method: number, path: readonly string[], how: Ask
     observe: how.observe ?? null,
     contentFormat: how.contentFormat ?? null,
     accept: how.accept ?? null,
+    block2: null,
     options: how.options ?? [],
     payload: Buffer.from(how.payload ?? ''),
   }

@@ -113,11 +113,6 @@ describe('/ps/{topic}', () => {
     expect(answer.text).not.toContain('open')
   })
 
-  test('too large a payload is 4.13 with the size that fits', async () => {
-    const answer = await ask(PUT, OWN, { payload: 'x'.repeat(65) })
-    expect([answer.code, answer.option(OPTION.Size1)]).toEqual(['4.13', 64])
-  })
-
   test('an ETag that is known is answered 2.03 without the payload', async () => {
     await ask(PUT, OWN, { payload: 'on', query: 'expiry=30' })
     const etag = (await ask(GET, OWN)).options.find(({ number }) => number === OPTION.ETag)
