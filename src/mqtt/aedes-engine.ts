@@ -3,10 +3,10 @@
 //   client._nextBatch                       called when a packet is done
 //   client._parsingBatch                    its count of packets under way; must be 0 before each packet
 //   client._connectTimer                    ends whoever does not send CONNECT
-//   client._wireVersion, .version, .connected, .connackSent, .subscriptions
+//   client._wireVersion, .version, .connecting, .connected, .connackSent, .subscriptions
 //                                           what CONNECT and SUBSCRIBE leave behind in it
-//   broker.registerClient                   would keep clients that leave while they are being admitted
-//   the error of a write that threw         ends CONNECT, with what was thrown as its `cause`
+//   persistence.delWill                     the last that CONNECT asks before it registers the client and writes CONNACK;
+//                                           both are ours, so it gets no answer
 // A client of Aedes holds 5 KB and answers a packet in a moment, so it is lent: a connection has one as long as a packet
 // of it is under way, and an idle one has none. Aedes never sees a client identifier, a filter or a topic: it keeps them as
 // keys of plain objects, so `constructor` or `__proto__` would crash it, and its syntax checks are wrong in both directions.
@@ -16,7 +16,7 @@ import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes
 import { FAILURES, Failure, type FailureCode } from '../model/failure.ts'
 import { type AnswerTerms, answerTerms, encodeRefusal } from './answer-terms.ts'
 import { EMPTY, encodeAcknowledgement } from './encode.ts'
-import { CONNACK_DUE, EngineStream } from './engine-stream.ts'
+import { EngineStream } from './engine-stream.ts'
 import type { ConnectPacket, ProtocolVersion } from './packets.ts'
 import type { Accepted, EngineSession, EngineSide, SessionEngine } from './session-engine.ts'
 
@@ -28,11 +28,11 @@ const SPARE_CLIENTS = 64
 
 interface PrivateBroker {
   version: string
-  registerClient: (client: Client) => void
 }
 
 interface PrivateClient {
   closed: boolean
+  connecting: boolean
   connected: boolean
   connackSent: boolean
   version: ProtocolVersion | null
@@ -64,8 +64,6 @@ export class AedesEngine implements SessionEngine {
   static async create(): Promise<AedesEngine> {
     const broker = new Aedes(OPTIONS)
     checkPrivateParts(broker)
-    const hidden = broker as unknown as PrivateBroker
-    hidden.registerClient = () => {}
     // What it would publish (wills, `$SYS`) has been delivered by the bus, or is nobody's business.
     broker.publish = (...args: unknown[]) => {
       const done = args.at(-1)
@@ -111,11 +109,14 @@ class Seat {
   readonly #client: PrivateClient
   readonly #enter: (packet: object) => void
   #underWay = 0
+  /** Ends the packet that was fed last. */
+  #answered: (error?: Error | null) => void = () => {}
 
   constructor(broker: Aedes) {
     const client = broker.handle(this.stream as unknown as Duplex) as unknown as PrivateClient
     const [enter] = client._parser.listeners('packet')
     this.#client = client
+    this.stream.connackDue = () => this.#answered()
     this.#enter = packet => enter?.call(client._parser, packet)
     client._nextBatch = () => {}
     if (client._connectTimer !== null) clearTimeout(client._connectTimer)
@@ -124,7 +125,8 @@ class Seat {
   /** `version`: as agreed in CONNECT; null before it. */
   begin(side: EngineSide, version: ProtocolVersion | null): void {
     const client = this.#client
-    this.stream.serve(side, version === null)
+    this.stream.serve(side)
+    client.connecting = false
     client.connected = client.connackSent = version !== null
     client.version = client._wireVersion = version
   }
@@ -140,13 +142,13 @@ class Seat {
     let isDone = false
     this.#underWay++
     this.#client._parsingBatch = 0
-    this.#client._nextBatch = error => {
+    const answered = (error?: Error | null) => {
       if (isDone || this.stream.destroyed) return
       isDone = true
-      // What Aedes would do after CONNACK (a queue that it has not got) costs more than all it does before.
-      if (error && error.cause !== CONNACK_DUE) side.failed(error)
+      if (error) side.failed(error)
       else done(--this.#underWay === 0)
     }
+    this.#answered = this.#client._nextBatch = answered
     this.#enter(packet)
     this.#client._nextBatch = () => {} // Aedes also calls it when it resumes reading
   }
@@ -324,6 +326,8 @@ const NO_ROUTING = {
 }
 
 const nothing = async () => {}
+/** In place of a promise, for whoever is to wait for ever. */
+const UNANSWERED = { finally() {} }
 /** State is the bus's. Aedes asks for what it needs to answer, and waits until a promise to the client is durable. */
 const NO_STATE = {
   setup: nothing,
@@ -338,7 +342,10 @@ const NO_STATE = {
   },
   cleanSubscriptions: nothing,
   incomingStorePacket: nothing,
-  delWill: nothing,
+  delWill: (client: Client) => {
+    streamOf(client).connackDue()
+    return UNANSWERED
+  },
   streamWill: () => [],
 }
 
@@ -363,18 +370,17 @@ const OPTIONS: AedesOptions = {
 
 /** Private parts may change with any release. */
 function checkPrivateParts(broker: Aedes): void {
-  const { version, registerClient } = broker as unknown as PrivateBroker
+  const { version } = broker as unknown as PrivateBroker
   const client = broker.handle(new EngineStream(NOBODY) as unknown as Duplex) as unknown as PrivateClient
   const known =
     version === AEDES &&
-    typeof registerClient === 'function' &&
     client._parser?.listeners('packet').length === 1 &&
     typeof client._nextBatch === 'function' &&
     client._parsingBatch === 1 &&
     typeof client._connectTimer === 'object' &&
     typeof client.subscriptions === 'object' &&
     [client.version, client._wireVersion].every(each => each === null) &&
-    [client.connected, client.connackSent, client.closed].every(each => each === false)
+    [client.connecting, client.connected, client.connackSent, client.closed].every(each => each === false)
   client.close()
   if (!known)
     throw new Failure(

@@ -2,16 +2,14 @@ import { EventEmitter } from 'node:events'
 import { Failure } from '../model/failure.ts'
 import type { EngineSide } from './session-engine.ts'
 
-/** Thrown when the engine begins to write CONNACK, which is ours: there its part in CONNECT ends. */
-export const CONNACK_DUE = new Error('CONNACK is due')
-
 /** What the engine takes for a socket; whom it serves changes. */
 export class EngineStream extends EventEmitter {
   side: EngineSide
+  /** The engine's part in CONNECT is done; CONNACK is ours. */
+  connackDue: () => void = () => {}
   readonly writable = true
   readonly readable = true
   destroyed = false
-  #isConnecting = false
   #isMute = true
 
   constructor(side: EngineSide) {
@@ -19,15 +17,13 @@ export class EngineStream extends EventEmitter {
     this.side = side
   }
 
-  serve(side: EngineSide, isConnecting: boolean): void {
+  serve(side: EngineSide): void {
     this.side = side
-    this.#isConnecting = isConnecting
     this.#isMute = false
   }
 
   write(bytes: Buffer | string): boolean {
     if (this.#isMute) return true
-    if (this.#isConnecting) throw CONNACK_DUE
     this.side.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
     return true
   }
