@@ -6,12 +6,12 @@ import { BUS_LIMITS } from './bus/limits.ts'
 import { COAP_LIMITS } from './coap/limits.ts'
 import { ENROLMENT_LIMITS } from './enrolment/enrolment-input.ts'
 import { DEFAULT_HTTP_LIMITS } from './http/listener.ts'
-import { ADMISSION_LIMITS } from './mqtt/admission.ts'
 import { MQTT_LIMITS } from './mqtt/limits.ts'
-import { LISTENER_LIMITS } from './mqtt/peer-socket.ts'
 import { RECEPTION_LIMITS } from './mqtt/reception.ts'
 import { DEFAULT_REGISTRY_LIMITS } from './registry/limits.ts'
 import { STORE_LIMITS } from './store/limits.ts'
+import { ADMISSION_LIMITS } from './stream/admission.ts'
+import { LISTENER_LIMITS } from './stream/peer-socket.ts'
 
 type Numbers<T> = { readonly [K in keyof T]: z.ZodDefault<z.ZodNumber> }
 

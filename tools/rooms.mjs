@@ -72,10 +72,16 @@ export const ROOMS = [
     imports: ['model', 'policy', 'access', 'store'],
   },
   {
+    room: 'stream',
+    holds: 'TCP in front of a protocol: who may come in, TLS with certificates and pre-shared keys, WebSocket',
+    imports: ['model', 'auth'],
+    owns: [{ package: 'ws' }],
+  },
+  {
     room: 'mqtt',
     holds: 'listeners, connection, gate, session engine, delivery: protocol only',
-    imports: ['model', 'access', 'auth', 'bus'],
-    owns: [{ package: 'aedes', files: ['aedes-engine.ts'] }, { package: 'ws' }],
+    imports: ['model', 'access', 'auth', 'bus', 'stream'],
+    owns: [{ package: 'aedes', files: ['aedes-engine.ts'] }],
   },
   {
     room: 'coap-wire',
@@ -91,7 +97,7 @@ export const ROOMS = [
   {
     room: 'coap',
     holds: 'endpoint, exchange, observe, topic resource, sessions by token, discovery',
-    imports: ['model', 'coap-wire', 'dtls', 'access', 'auth', 'bus'],
+    imports: ['model', 'coap-wire', 'dtls', 'access', 'auth', 'bus', 'stream'],
   },
   {
     room: 'http',

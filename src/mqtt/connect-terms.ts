@@ -1,11 +1,11 @@
 // What a CONNECT asks for and what it gets.
 import { NEVER, type Will } from '../bus/session.ts'
 import type { Evidence } from '../model/evidence.ts'
+import type { PeerSocket } from '../stream/peer-socket.ts'
 import type { DeliveryTerms } from './delivery.ts'
 import type { ConnackProperties } from './encode.ts'
 import type { MqttLimits } from './limits.ts'
 import type { ConnectPacket } from './packets.ts'
-import type { PeerSocket } from './peer-socket.ts'
 
 type Channel = Pick<PeerSocket, 'transport' | 'address' | 'certificates' | 'pskIdentity'>
 

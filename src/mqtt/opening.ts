@@ -5,6 +5,7 @@ import type { Link, Session } from '../bus/session.ts'
 import { Failure, type FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
 import { printable } from '../model/printable.ts'
+import type { PeerSocket } from '../stream/peer-socket.ts'
 import {
   askedExpiry,
   connackProperties,
@@ -19,7 +20,6 @@ import type { Authenticated } from './enhanced-authentication.ts'
 import type { GateContext } from './gate-context.ts'
 import type { ConnectPacket } from './packets.ts'
 import { keepsItsFormat } from './payload-format.ts'
-import type { PeerSocket } from './peer-socket.ts'
 import { responseInformationFor } from './response-information.ts'
 
 /** The connection that asks. */

@@ -3,8 +3,8 @@ import { peerNetwork } from '../auth/peer-address.ts'
 import type { Clock } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
 import type { Meter } from '../model/meter.ts'
+import { FairLine, type Place } from '../stream/fair-line.ts'
 import { CONNECT_RATE_LIMITS, ConnectRate, type ConnectRateLimits } from './connect-rate.ts'
-import { FairLine, type Place } from './fair-line.ts'
 
 export interface ReceptionLimits extends ConnectRateLimits {
   /** CONNECT packets whose authentication and session are under way. */

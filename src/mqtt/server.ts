@@ -5,16 +5,17 @@ import type { Bus } from '../bus/bus.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
-import { ADMISSION_LIMITS, Admission, type AdmissionLimits } from './admission.ts'
+import { ADMISSION_LIMITS, Admission, type AdmissionLimits } from '../stream/admission.ts'
+import type { HandshakeLine, Listener } from '../stream/listener.ts'
+import type { ListenerLimits, PeerSocket } from '../stream/peer-socket.ts'
+import type { HandshakeFailure, TlsMaterial } from '../stream/tls-acceptor.ts'
 import { AedesEngine } from './aedes-engine.ts'
 import { Gate } from './gate.ts'
 import type { Door, GateAccess, GateContext } from './gate-context.ts'
 import { MQTT_LIMITS, type MqttLimits } from './limits.ts'
-import { type Listener, openListener } from './listeners.ts'
-import type { ListenerLimits, MqttTransport, PeerSocket } from './peer-socket.ts'
+import { type MqttTransport, openListener } from './listeners.ts'
 import { RECEPTION_LIMITS, Reception, type ReceptionLimits } from './reception.ts'
 import type { SessionEngine } from './session-engine.ts'
-import type { HandshakeFailure, TlsMaterial } from './tls-acceptor.ts'
 import { type Traffic, WriteTurn } from './write-turn.ts'
 
 export interface MqttServerParts {
@@ -62,7 +63,7 @@ export class MqttServer {
     const limits = { ...MQTT_LIMITS, ...ADMISSION_LIMITS, ...RECEPTION_LIMITS, ...parts.limits }
     this.#parts = parts
     this.#engine = engine
-    this.#admission = new Admission(limits, parts.clock, parts.meter)
+    this.#admission = new Admission(limits, parts.clock, parts.meter, 'mqtt')
     const { authenticator: door } = parts
     const reception = new Reception(limits, parts.clock, parts.meter)
     this.#context = { ...parts, door, engine, limits, reception, turn: new WriteTurn() }
@@ -88,6 +89,11 @@ export class MqttServer {
   /** What has passed since the start. */
   get traffic(): Traffic {
     return this.#context.turn.traffic
+  }
+
+  /** Where TLS handshakes wait their turn, those of other protocols as well. */
+  get handshakes(): HandshakeLine {
+    return this.#context.reception
   }
 
   /** Opens a port. Throws `listener-failed`. */

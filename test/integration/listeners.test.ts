@@ -7,10 +7,12 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { silentLog } from '../../src/model/log.ts'
 import { silentMeter } from '../../src/model/meter.ts'
-import { ADMISSION_LIMITS, Admission, type AdmissionLimits } from '../../src/mqtt/admission.ts'
-import { type Listener, type ListenerOptions, openListener, type PeerSocket } from '../../src/mqtt/listeners.ts'
+import { type ListenerOptions, openListener } from '../../src/mqtt/listeners.ts'
 import { RECEPTION_LIMITS, Reception, type ReceptionLimits } from '../../src/mqtt/reception.ts'
-import type { HandshakeFailure } from '../../src/mqtt/tls-acceptor.ts'
+import { ADMISSION_LIMITS, Admission, type AdmissionLimits } from '../../src/stream/admission.ts'
+import type { Listener } from '../../src/stream/listener.ts'
+import type { PeerSocket } from '../../src/stream/peer-socket.ts'
+import type { HandshakeFailure } from '../../src/stream/tls-acceptor.ts'
 import { TestAuthority, type TestCertificate } from '../fixtures/test-authority.ts'
 
 let authority: TestAuthority
@@ -49,7 +51,7 @@ async function open(
   const peers: PeerSocket[] = []
   const failures: HandshakeFailure[] = []
   const waiting: (() => void)[] = []
-  const admission = new Admission({ ...ADMISSION_LIMITS, ...options.admissionLimits }, clock, silentMeter)
+  const admission = new Admission({ ...ADMISSION_LIMITS, ...options.admissionLimits }, clock, silentMeter, 'mqtt')
   const listener: Listener = await openListener({
     name,
     host: '127.0.0.1',
@@ -364,7 +366,7 @@ describe('tls', () => {
         host: '127.0.0.1',
         port: 0,
         onPeer: () => {},
-        admission: new Admission(ADMISSION_LIMITS, clock, silentMeter),
+        admission: new Admission(ADMISSION_LIMITS, clock, silentMeter, 'mqtt'),
         reception: new Reception(RECEPTION_LIMITS, clock, silentMeter),
         random,
         meter: silentMeter,

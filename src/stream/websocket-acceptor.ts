@@ -4,36 +4,41 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { isLoopback } from '../auth/peer-address.ts'
 import type { Meter } from '../model/meter.ts'
-import type { ListenerLimits, MqttTransport } from './peer-socket.ts'
+import type { ListenerLimits } from './peer-socket.ts'
 import { WebSocketStream } from './websocket-stream.ts'
 
+/** What is spoken over WebSocket. */
+export interface WebSocketTerms {
+  readonly paths: readonly string[]
+  /** In the order in which we choose; one of them must be offered. */
+  readonly subprotocols: readonly string[]
+  /** What is read and written is one message each; else it is a stream of bytes, however it is cut. */
+  readonly keepsMessages: boolean
+  /** As those are told who do not ask for a WebSocket. */
+  readonly protocol: string
+}
+
 export interface WebSocketAcceptorOptions {
-  readonly name: MqttTransport
   readonly host: string
   readonly secure: boolean
-  readonly paths?: readonly string[]
+  readonly terms: WebSocketTerms
   readonly origins?: readonly string[]
   readonly meter: Meter
   readonly limits: ListenerLimits
 }
 
-/** In the order in which we choose: MQTT 3.1.1 and 5 [MQTT-6.0.0-3], then MQTT 3.1. */
-const SUBPROTOCOLS = ['mqtt', 'mqttv3.1']
-
 type Next = (stream: Duplex, admitted: () => void) => void
 
-/** MQTT over WebSocket (MQTT 5, 6): an HTTP server that only upgrades. */
+/** WebSocket (RFC 6455) in front of a protocol: an HTTP server that only upgrades. */
 export class WebSocketAcceptor {
   readonly #options: WebSocketAcceptorOptions
-  readonly #paths: ReadonlySet<string>
   readonly #http: Server
   readonly #webSockets: WebSocketServer
   readonly #arrivals = new WeakMap<Duplex, Next>()
 
   constructor(options: WebSocketAcceptorOptions) {
     this.#options = options
-    this.#paths = new Set(options.paths ?? ['/mqtt', '/'])
-    const { limits } = options
+    const { limits, terms } = options
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -41,7 +46,7 @@ export class WebSocketAcceptor {
       maxPayload: limits.maximumWebSocketMessage,
       // Younger than its types.
       ...{ closeTimeout: limits.closingTimeout },
-      handleProtocols: offered => SUBPROTOCOLS.find(protocol => offered.has(protocol)) ?? false,
+      handleProtocols: offered => terms.subprotocols.find(protocol => offered.has(protocol)) ?? false,
     })
     this.#http = createServer({ maxHeaderSize: limits.maximumHeaderBytes })
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
@@ -49,7 +54,7 @@ export class WebSocketAcceptor {
       this.#refused(426)
       request.resume()
       response.writeHead(426, { connection: 'close', upgrade: 'websocket', 'content-type': 'text/plain' })
-      response.end('This port speaks MQTT over WebSocket.\n')
+      response.end(`This port speaks ${terms.protocol} over WebSocket.\n`)
     })
     this.#http.on('clientError', (_error, socket) => {
       this.#refused(400)
@@ -77,18 +82,18 @@ export class WebSocketAcceptor {
     }
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
       socket.on('data', count)
-      next(new WebSocketStream(webSocket), () => socket.off('data', count))
+      next(new WebSocketStream(webSocket, this.#options.terms.keepsMessages), () => socket.off('data', count))
     })
   }
 
   /** In this order; null = welcome, else the status to refuse with. */
   #judge(request: IncomingMessage): number | null {
-    const path = (request.url ?? '').split('?', 1)[0] ?? ''
-    if (!this.#paths.has(path)) return 404
+    const { paths, subprotocols } = this.#options.terms
+    if (!paths.includes((request.url ?? '').split('?', 1)[0] ?? '')) return 404
     if (!this.#originMayEnter(request)) return 403
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(protocol => protocol.trim())
-    // [MQTT-6.0.0-3] the client must offer the subprotocol.
-    if (!SUBPROTOCOLS.some(protocol => offered.includes(protocol))) return 400
+    // [MQTT-6.0.0-3], RFC 8323 4.1: the client must offer the subprotocol.
+    if (!subprotocols.some(protocol => offered.includes(protocol))) return 400
     return null
   }
 

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { silentMeter } from '../../../src/model/meter.ts'
-import { ADMISSION_LIMITS, Admission, type AdmissionLimits, type Visit } from '../../../src/mqtt/admission.ts'
+import { ADMISSION_LIMITS, Admission, type AdmissionLimits, type Visit } from '../../../src/stream/admission.ts'
 
 function admissionWith(limits: Partial<AdmissionLimits>) {
   let now = 0
-  const admission = new Admission({ ...ADMISSION_LIMITS, ...limits }, { now: () => now }, silentMeter)
+  const admission = new Admission({ ...ADMISSION_LIMITS, ...limits }, { now: () => now }, silentMeter, 'mqtt')
   const dropped: string[] = []
   const enter = (name: string, address = '192.0.2.1'): Visit | null =>
     admission.enter(address, () => dropped.push(name))

@@ -5,7 +5,8 @@ import { bytesOf } from '../auth/certificate-bytes.ts'
 import type { Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
-import type { ChannelProof, MqttTransport } from './peer-socket.ts'
+import type { Transport } from '../model/transport.ts'
+import type { ChannelProof } from './peer-socket.ts'
 
 export interface TlsMaterial {
   /** The server's certificate, followed by those of its issuers. */
@@ -17,7 +18,7 @@ export interface TlsMaterial {
 
 /** A handshake that did not end well, for the audit trail. */
 export interface HandshakeFailure {
-  readonly transport: MqttTransport
+  readonly transport: Transport
   readonly address: string
   /** The registered PSK identity that was claimed and not proved; null when there was none. */
   readonly pskIdentity: string | null
@@ -26,10 +27,11 @@ export interface HandshakeFailure {
 }
 
 export interface TlsAcceptorOptions {
-  readonly name: MqttTransport
+  readonly name: Transport
   readonly material: TlsMaterial
   /** ALPN, RFC 7301. */
   readonly protocol: string
+  /** null: pre-shared keys are not served. */
   readonly pskKey: ((identity: string) => Buffer | null) | null
   readonly onHandshakeFailure?: (failure: HandshakeFailure) => void
   readonly random: Random
@@ -75,7 +77,7 @@ interface Handshake {
 }
 
 /**
- * TLS 1.2 and 1.3 with certificates and, on `mqtts`, pre-shared keys on one port. It asks for a certificate and takes
+ * TLS 1.2 and 1.3 with certificates and, where they are served, pre-shared keys on one port. It asks for a certificate and takes
  * any: who the peer is, `auth` decides. Where PSK is served nothing is resumed, because a resumed TLS 1.3 session skips
  * the PSK callback, and with it the identity.
  */

@@ -2,7 +2,7 @@ import { peerNetwork } from '../auth/peer-address.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Meter } from '../model/meter.ts'
 
-/** Bounds on connections, shared by all MQTT listeners. */
+/** Bounds on connections, shared by all listeners of a protocol. */
 export interface AdmissionLimits {
   /** Connections open at once. */
   readonly maximumConnections: number
@@ -22,6 +22,9 @@ export const ADMISSION_LIMITS: AdmissionLimits = {
   maximumWaitingPerAddress: 1_000,
   waitingGrace: 2_000,
 }
+
+/** Whose connections they are, as metrics name them. */
+export type Protocol = 'mqtt' | 'coap'
 
 /** One connection from accept to close. */
 export interface Visit {
@@ -80,16 +83,21 @@ export class Admission {
   readonly #limits: AdmissionLimits
   readonly #clock: Clock
   readonly #meter: Meter
+  readonly #refused: string
   readonly #networks = new Map<string, Network>()
   readonly #waiting = new Set<Visitor>()
   #open = 0
 
-  constructor(limits: AdmissionLimits, clock: Clock, meter: Meter) {
+  constructor(limits: AdmissionLimits, clock: Clock, meter: Meter, protocol: Protocol) {
     this.#limits = limits
     this.#clock = clock
     this.#meter = meter
-    meter.gauge('latchkey_mqtt_connections', 'Open MQTT connections', () => this.#open)
-    meter.gauge('latchkey_mqtt_connections_waiting', 'MQTT connections not authenticated yet', () => this.#waiting.size)
+    this.#refused = `latchkey_${protocol}_connections_refused_total`
+    const name = protocol === 'mqtt' ? 'MQTT' : 'CoAP'
+    const gauge = (what: string, help: string, read: () => number) =>
+      meter.gauge(`latchkey_${protocol}_${what}`, help, read)
+    gauge('connections', `Open ${name} connections`, () => this.#open)
+    gauge('connections_waiting', `${name} connections not authenticated yet`, () => this.#waiting.size)
   }
 
   get open(): number {
@@ -105,7 +113,7 @@ export class Admission {
     const name = peerNetwork(address)
     const network = this.#networks.get(name) ?? { name, open: 0, waiting: new Set<Visitor>() }
     if (!this.#hasRoom(network)) {
-      this.#meter.count('latchkey_mqtt_connections_refused_total', { reason: 'limit' })
+      this.#meter.count(this.#refused, { reason: 'limit' })
       return null
     }
     const visitor = new Visitor(network, this.#clock.now(), drop, this)
@@ -154,7 +162,7 @@ export class Admission {
     const crowds = newcomer !== undefined && oldest.network.waiting.size > 2 * (newcomer.waiting.size + 1)
     if (!crowds && this.#clock.now() - oldest.since < this.#limits.waitingGrace) return false
     this.stopWaiting(oldest)
-    this.#meter.count('latchkey_mqtt_connections_refused_total', { reason: 'gave-way' })
+    this.#meter.count(this.#refused, { reason: 'gave-way' })
     oldest.drop()
     return true
   }

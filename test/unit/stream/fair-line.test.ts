@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { FairLine, type Place } from '../../../src/mqtt/fair-line.ts'
+import { FairLine, type Place } from '../../../src/stream/fair-line.ts'
 
 function lineWith(places: number, perTurn: number) {
   const turns: (() => void)[] = []

@@ -1,12 +1,14 @@
 import type { Duplex } from 'node:stream'
-
-export type MqttTransport = 'mqtt' | 'mqtts' | 'ws' | 'wss'
+import type { Transport } from '../model/transport.ts'
 
 /** A connection whose TLS and WebSocket handshakes are over, and what they showed. Nobody has judged it yet. */
 export interface PeerSocket {
-  /** Bytes of MQTT: a `net.Socket`, a `tls.TLSSocket`, or a WebSocket as a stream. It has an `error` listener already. */
+  /**
+   * Bytes of the protocol: a `net.Socket`, a `tls.TLSSocket`, or a WebSocket as a stream. It has an `error` listener
+   * already.
+   */
   readonly stream: Duplex
-  readonly transport: MqttTransport
+  readonly transport: Transport
   /** Remote address without port. */
   readonly address: string
   /** The peer's certificate and what it sent along, DER, leaf first; the leaf also when a TLS session was resumed. */
@@ -14,11 +16,11 @@ export interface PeerSocket {
   /**
    * The identity whose key this very handshake proved; null without PSK. The empty string, which `auth` refuses as
    * `psk-without-identity`, when TLS was resumed from a PSK session without showing an identity, or when that identity
-   * has another key by now: read it when CONNECT is judged, not before.
+   * has another key by now: read it when the peer is judged, not before.
    */
   readonly pskIdentity: string | null
   /**
-   * To be called once CONNECT was accepted. Until then the connection counts as waiting (`AdmissionLimits`), gives way
+   * To be called once the peer was let in. Until then the connection counts as waiting (`AdmissionLimits`), gives way
    * when there is no room left, and may send no more than `maximumEarlyBytes` over WebSocket.
    */
   admitted(): void
