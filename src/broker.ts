@@ -11,10 +11,12 @@ import { Bus } from './bus/bus.ts'
 import { CertificateAuthority } from './ca/certificate-authority.ts'
 import { loadProfiles } from './ca/profiles.ts'
 import { CoapServer } from './coap/server.ts'
+import { listenCoaps } from './coaps-listener.ts'
 import { type Configuration, type ConfigurationInput, dataPath, parseConfiguration } from './config.ts'
 import { EnrolmentDesk } from './enrolment/enrolment-desk.ts'
 import { Renewal } from './enrolment/renewal.ts'
 import { RenewalTopic } from './enrolment/renewal-topic.ts'
+import { endsProofs, type FailedProof, failedProofEvent } from './failed-proof.ts'
 import { buildHttp } from './http/app.ts'
 import { Metrics } from './http/metrics.ts'
 import { issuedView } from './http/views/enrolment-view.ts'
@@ -42,7 +44,7 @@ export { Failure } from './model/failure.ts'
 
 export const VERSION = '0.1.0'
 
-export type ListenerName = 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'coap' | 'https'
+export type ListenerName = 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'coap' | 'coaps' | 'https'
 export type Listeners = Partial<Record<ListenerName, { readonly host: string; readonly port: number }>>
 
 export interface LatchkeyEvents {
@@ -202,6 +204,10 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
   const isInUse = (credential: string) => access.sessions.isInUse(credential)
   const renewer = new Renewal({ registry, ca, clock, isInUse, limits: limits.enrolment })
   bus.serve(new RenewalTopic({ renewal: renewer, view: issuedView, meter, log }))
+  const recordFailedProof = (failure: FailedProof) => {
+    const event = failedProofEvent(failure)
+    if (event !== null) audit.record(event)
+  }
   const mqtt = await MqttServer.open({
     bus,
     access,
@@ -213,20 +219,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     limits,
     ...(responseInformation !== undefined && { responseInformation }),
     recordSession: event => audit.record(event),
-    recordHandshakeFailure: ({ transport, address, pskIdentity }) => {
-      if (pskIdentity === null) return
-      audit.record({
-        type: 'authentication',
-        result: 'refused',
-        failure: 'bad-secret',
-        transport,
-        address,
-        clientId: null,
-        principal: pskIdentity,
-        credential: null,
-        credentialKind: 'psk',
-      })
-    },
+    recordHandshakeFailure: recordFailedProof,
   })
   opened.add(() => mqtt.close())
   bus.system.start(brokerStatistics({ version: VERSION, clock, bus, access, mqtt }))
@@ -239,9 +232,12 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     meter,
     log,
     limits: limits.coap,
+    dtlsLimits: limits.dtls,
     recordSession: event => audit.record(event),
+    recordFailedProof,
   })
   opened.add(() => coap.close())
+  opened.add(changes.subscribe(change => endsProofs(change) && coap.voidTickets()))
 
   const serverNames = serverNamesOf(configuration)
   const material = async () => {
@@ -279,6 +275,7 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     material().then(
       fresh => {
         mqtt.setTls(fresh)
+        coap.setTls(fresh)
         http.setTls(fresh)
       },
       error => log.error({ err: error }, 'the server certificate could not be renewed'),
@@ -295,6 +292,8 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
   }
   const { coap: plainCoap } = configuration.listeners
   if (plainCoap !== false) listeners.coap = await coap.listen('coap', { host: plainCoap.host, port: plainCoap.port })
+  const overDtls = await listenCoaps(configuration, log, address => coap.listenDtls(address, tls))
+  if (overDtls !== null) listeners.coaps = overDtls
   if (httpsPort) {
     await http.ready()
     await httpsPort.handOver(http.server)
@@ -350,7 +349,7 @@ function serverNamesOf(configuration: Configuration): string[] {
   const names = new Set(configuration.names)
   if (configuration.publicUrl) names.add(new URL(configuration.publicUrl).hostname)
   for (const settings of Object.values(configuration.listeners)) {
-    if (settings !== false && settings.host !== '0.0.0.0' && settings.host !== '::') names.add(settings.host)
+    if (settings && settings.host !== '0.0.0.0' && settings.host !== '::') names.add(settings.host)
   }
   return [...names]
 }

@@ -27,8 +27,24 @@ const listener = (defaultHost: string, defaultPort: number) =>
     )
     .default({ host: defaultHost, port: defaultPort, insecure: false })
 const notYet = z
-  .literal(false, { error: 'CoAP is served over UDP alone by this version: leave the key out, or set it to false' })
+  .literal(false, {
+    error: 'CoAP is served over UDP and DTLS alone by this version: leave the key out, or set it to false',
+  })
   .default(false)
+/** What the configuration says nothing about is left out, with a warning, where the DTLS addon is missing. */
+export const DEFAULT_COAPS = { host: '0.0.0.0', port: 5684 } as const
+const coaps = z
+  .union(
+    [
+      z.strictObject({ host: host.default(DEFAULT_COAPS.host), port: port.default(DEFAULT_COAPS.port) }),
+      z.literal(false),
+    ],
+    { error: 'must be false, or a mapping such as { host: 0.0.0.0, port: 5684 }' },
+  )
+  .optional()
+  .describe(
+    'CoAP over DTLS. Left out of the file: 0.0.0.0:5684 where the DTLS addon is there. Named in it: the broker does not start without the addon.',
+  )
 /** Plain CoAP has no channel that could prove anything, so it is served only where somebody asks for it. */
 const plainCoap = z
   .union(
@@ -54,10 +70,13 @@ const listeners = z.strictObject({
   wss: listener(ANYWHERE, 8084),
   https: listener(LOOPBACK, 8443),
   coap: plainCoap,
-  coaps: notYet,
+  coaps,
   'coap+tcp': notYet,
   'coaps+tcp': notYet,
 })
+
+/** All there are, on or off. */
+export const LISTENER_NAMES = Object.keys(listeners.shape) as (keyof typeof listeners.shape)[]
 
 const identifier = z.string().refine(isIdentifier, 'must be 1 to 64 letters, digits, . _ : or -')
 

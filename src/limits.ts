@@ -4,6 +4,7 @@ import { DEFAULT_AUDIT_LIMITS } from './audit/audit.ts'
 import { AUTHENTICATION_LIMITS } from './auth/limits.ts'
 import { BUS_LIMITS } from './bus/limits.ts'
 import { COAP_LIMITS } from './coap/limits.ts'
+import { DTLS_SERVER_LIMITS } from './dtls/limits.ts'
 import { ENROLMENT_LIMITS } from './enrolment/enrolment-input.ts'
 import { DEFAULT_HTTP_LIMITS } from './http/listener.ts'
 import { MQTT_LIMITS } from './mqtt/limits.ts'
@@ -52,8 +53,20 @@ export const limitsSchema = z.strictObject({
   coap: z
     .strictObject(
       bounds(COAP_LIMITS, {
-        messageBytes: z.int().min(64).max(65_507).describe('Bytes of one datagram; longer requests are answered 4.13, and asked for in blocks.'),
+        messageBytes: z
+          .int()
+          .min(64)
+          .max(65_507)
+          .describe('Bytes of one datagram; longer requests are answered 4.13, and asked for in blocks.'),
         blockSize: z.int().min(16).max(1024).describe('Bytes of one block of a longer answer (RFC 7959 2.2).'),
+      }),
+    )
+    .prefault({}),
+  dtls: z
+    .strictObject(
+      bounds(DTLS_SERVER_LIMITS, {
+        mtu: z.int().min(256).max(16_384).describe('Bytes of one datagram without IP and UDP headers.'),
+        retransmit: z.int().min(20).max(60_000).describe('Milliseconds before a flight is repeated; doubles.'),
       }),
     )
     .prefault({}),

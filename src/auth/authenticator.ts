@@ -18,6 +18,7 @@ import { AUTHENTICATION_LIMITS, type AuthenticationLimits } from './limits.ts'
 import { LOCAL_OPERATOR, LOCAL_OPERATOR_SUBJECT, showsOperatorKey } from './operator-key.ts'
 import type { IssuerKeys, TrustedAuthorities, UnknownCertificate } from './ports.ts'
 import { type Proof, proofBy, type Trace } from './proof.ts'
+import { mayResume, type ProvedBefore } from './resumption.ts'
 import { believedSubject } from './unproved.ts'
 import { TokenVerifier } from './verify-jwt.ts'
 import { pskKeyOf, verifyPsk } from './verify-psk.ts'
@@ -101,6 +102,12 @@ export class Authenticator {
   /** The key of a TLS-PSK identity; null alike for whatever is unknown, revoked or expired. */
   pskKey(identity: string): Buffer | null {
     return pskKeyOf(identity, this.#parts.registry, this.#parts.clock)
+  }
+
+  /** Whether a DTLS session may be taken up again by what proved it before. It still comes through the door. */
+  mayResume(proved: ProvedBefore): boolean {
+    const { registry, clock, enforcement } = this.#parts
+    return enforcement === 'off-for-tests' || mayResume(proved, registry, clock)
   }
 
   admitsClientId(principal: Principal, clientId: string): boolean {

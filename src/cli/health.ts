@@ -1,10 +1,11 @@
 // What `doctor` looks at. Each check answers in one sentence, and says how to mend what is wrong.
 
+import { createSocket } from 'node:dgram'
 import { readdir, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
-import type { Configuration } from '../config.ts'
+import { type Configuration, DEFAULT_COAPS } from '../config.ts'
 import { formatDuration } from './duration.ts'
 
 export type Verdict = 'ok' | 'warn' | 'fail'
@@ -22,6 +23,7 @@ const DAY = 86_400_000
 /** Files a little ahead of the clock are no sign of a wrong one. */
 const TOLERANCE = 5 * 60_000
 const PROBE_TIMEOUT = 5000
+const OVER_UDP: ReadonlySet<string> = new Set(['coap', 'coaps'])
 
 export const ok = (check: string, found: string): Finding => ({ check, verdict: 'ok', found, mend: null })
 export const warn = (check: string, found: string, mend: string): Finding => ({ check, verdict: 'warn', found, mend })
@@ -102,7 +104,7 @@ export async function port(
   const check = 'ports'
   const where = `${name} ${host}:${number}`
   if (number === 0) return ok(check, `${name} takes any free port`)
-  const problem = await tryListen(host, number)
+  const problem = await (OVER_UDP.has(name) ? tryBind(host, number) : tryListen(host, number))
   if (problem === null && running === null) return ok(check, `${where} is free`)
   if (problem === null)
     return warn(
@@ -133,6 +135,24 @@ function tryListen(host: string, number: number): Promise<string | null> {
   })
 }
 
+function tryBind(address: string, number: number): Promise<string | null> {
+  return new Promise(resolve => {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    socket.once('error', error => {
+      socket.close()
+      resolve('code' in error ? String(error.code) : error.message)
+    })
+    socket.bind({ address, port: number, exclusive: true }, () => socket.close(() => resolve(null)))
+  })
+}
+
+/** `problem`: why the DTLS addon cannot be used; `asked`: whether the configuration names coaps. */
+export function dtlsAddon(problem: string | null, asked: boolean): Finding {
+  if (problem === null) return ok('dtls', 'the addon loads')
+  const mend = 'install g++, make and python3 and run `node tools/build-native.mjs`; or set listeners.coaps: false'
+  return asked ? fail('dtls', problem, mend) : warn('dtls', problem, mend)
+}
+
 /** The certificate that a TLS port shows, when our root signed it; null otherwise. */
 export function servedCertificate(host: string, number: number, root: string): Promise<Expiry | null> {
   const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
@@ -153,4 +173,6 @@ export function servedCertificate(host: string, number: number, root: string): P
 
 /** Listeners that are on, by the configuration. */
 export const listenersOf = ({ listeners }: Configuration): { name: string; host: string; port: number }[] =>
-  Object.entries(listeners).flatMap(([name, settings]) => (settings === false ? [] : [{ name, ...settings }]))
+  Object.entries({ ...listeners, coaps: listeners.coaps ?? DEFAULT_COAPS }).flatMap(([name, settings]) =>
+    settings === false ? [] : [{ name, ...settings }],
+  )

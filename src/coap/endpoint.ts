@@ -24,6 +24,8 @@ export interface Endpoint {
   readonly shown: Shown
   /** No message ids, acknowledgements and retransmission (RFC 8323). */
   readonly reliable: boolean
+  /** Bytes of the longest message that fits through; absent where the limits alone bound it. */
+  readonly largestMessage?: number
   send(bytes: Buffer): void
   /** Ends the channel: whoever it proved may speak no more. Does nothing on plain UDP. */
   close(): void

@@ -1,6 +1,7 @@
 // What all peers of a server share.
 import type { Clock } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
+import type { Meter } from '../model/meter.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { CoapLimits } from './limits.ts'
 import type { MessageCounters } from './message-counters.ts'
@@ -14,6 +15,7 @@ export interface MessageContext {
   readonly limits: CoapLimits
   readonly clock: Clock
   readonly log: Log
+  readonly meter: Meter
   readonly wheel: TimerWheel
   readonly dice: MessageDice
   readonly counters: MessageCounters

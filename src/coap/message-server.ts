@@ -4,6 +4,7 @@ import type { Clock, Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { DtlsListener, type DtlsListenerOptions, type DtlsMaterial } from './dtls-listener.ts'
 import { COAP_LIMITS, type CoapLimits } from './limits.ts'
 import type { MessageContext } from './message-context.ts'
 import { MessageCounters } from './message-counters.ts'
@@ -41,6 +42,7 @@ export class MessageServer {
   readonly #context: MessageContext
   readonly #random: Random
   readonly #listeners: UdpListener[] = []
+  readonly #dtls: DtlsListener[] = []
   readonly #scheduler: Scheduler
   #stopSweeping: () => void = () => {}
   #closed = false
@@ -56,6 +58,7 @@ export class MessageServer {
       limits,
       clock,
       log,
+      meter,
       wheel,
       kept,
       admit,
@@ -76,12 +79,31 @@ export class MessageServer {
     return { host: listener.host, port: listener.port }
   }
 
+  /** The same over DTLS. Throws `listener-failed`, and `dtls-unavailable` where the addon is missing. */
+  async listenDtls(options: Omit<DtlsListenerOptions, 'id'>): Promise<{ host: string; port: number }> {
+    const id = this.#random.bytes(ID_BYTES).toString('base64url')
+    const listener = await DtlsListener.open(this.#context, { ...options, id })
+    if (this.#closed) await listener.close()
+    else this.#dtls.push(listener)
+    return { host: listener.host, port: listener.port }
+  }
+
+  /** New handshakes use this; sessions that are open stay. */
+  setMaterial(material: DtlsMaterial): void {
+    for (const listener of this.#dtls) listener.setMaterial(material)
+  }
+
+  /** Nobody is let in again by what was proved before this. */
+  voidTickets(): void {
+    for (const listener of this.#dtls) listener.voidTickets()
+  }
+
   /** Frees the ports. Nobody is sent a goodbye: a datagram to those who are gone helps nobody. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#stopSweeping()
-    await Promise.all(this.#listeners.map(listener => listener.close()))
+    await Promise.all([...this.#dtls, ...this.#listeners].map(listener => listener.close()))
     this.#context.counters.flush()
     this.#context.wheel.close()
   }

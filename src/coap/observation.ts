@@ -285,7 +285,8 @@ export class Observation implements Receiver, Link, Held {
       code,
       options: [],
       payload: Buffer.alloc(0),
-      confirmable: true,
+      // On a channel that closes with its session nothing can be repeated or waited for.
+      confirmable: reason !== 'ended' || !this.session.takesChannelAlong,
       onFate: () => {},
     })
   }

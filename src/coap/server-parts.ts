@@ -3,9 +3,11 @@ import type { Scheduler } from '../access/scheduler.ts'
 import type { SessionEvent } from '../access/session-event.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Bus } from '../bus/bus.ts'
+import type { DtlsServerLimits } from '../dtls/limits.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
+import type { FailedProof } from './dtls-listener.ts'
 import type { CoapLimits } from './limits.ts'
 
 /** What a CoAP server asks of other rooms. */
@@ -14,7 +16,10 @@ export interface CoapServerParts {
   readonly access: Pick<Access, 'epoch' | 'rights'> & {
     readonly sessions: Pick<Access['sessions'], 'register' | 'remove'>
   }
-  readonly authenticator: Pick<Authenticator, 'authenticate' | 'admitsClientId' | 'assignClientId'>
+  readonly authenticator: Pick<
+    Authenticator,
+    'authenticate' | 'admitsClientId' | 'assignClientId' | 'pskKey' | 'mayResume'
+  >
   readonly clock: Clock
   readonly random: Random
   /** Timers of this process unless given. */
@@ -22,6 +27,9 @@ export interface CoapServerParts {
   readonly meter: Meter
   readonly log: Log
   readonly limits?: Partial<CoapLimits>
+  readonly dtlsLimits?: Partial<DtlsServerLimits>
   /** For the audit trail. */
   readonly recordSession: (event: SessionEvent) => void
+  /** The same: a handshake that claimed an identity and did not prove it. */
+  readonly recordFailedProof?: (failure: FailedProof) => void
 }

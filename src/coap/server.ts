@@ -1,4 +1,6 @@
 // CoAP as the broker sees it: the resources of the house behind the message layer.
+import { DTLS_SERVER_LIMITS } from '../dtls/limits.ts'
+import type { DtlsMaterial } from './dtls-listener.ts'
 import { COAP_LIMITS } from './limits.ts'
 import { type CoapAddress, MessageServer } from './message-server.ts'
 import { openResources, type Resources } from './resources.ts'
@@ -7,10 +9,12 @@ import type { CoapServerParts } from './server-parts.ts'
 export type { CoapServerParts } from './server-parts.ts'
 
 export class CoapServer {
+  readonly #parts: CoapServerParts
   readonly #resources: Resources
   readonly #messages: MessageServer
 
-  private constructor(resources: Resources, messages: MessageServer) {
+  private constructor(parts: CoapServerParts, resources: Resources, messages: MessageServer) {
+    this.#parts = parts
     this.#resources = resources
     this.#messages = messages
   }
@@ -18,12 +22,29 @@ export class CoapServer {
   static async open(parts: CoapServerParts): Promise<CoapServer> {
     const opened = openResources({ ...parts, limits: { ...COAP_LIMITS, ...parts.limits } })
     const { resources, admit } = opened
-    return new CoapServer(opened, new MessageServer({ ...parts, resources, admit }))
+    return new CoapServer(parts, opened, new MessageServer({ ...parts, resources, admit }))
   }
 
   /** Opens a port; resolves with what it got. Throws `listener-failed`. */
   listen(name: 'coap', address: CoapAddress): Promise<{ host: string; port: number }> {
     return this.#messages.listen(name, address)
+  }
+
+  /** CoAP over DTLS. Throws `listener-failed`, and `dtls-unavailable` where the addon is missing. */
+  listenDtls(address: CoapAddress, material: DtlsMaterial): Promise<{ host: string; port: number }> {
+    const { authenticator: keys, dtlsLimits, recordFailedProof = () => {} } = this.#parts
+    const limits = { ...DTLS_SERVER_LIMITS, ...dtlsLimits }
+    return this.#messages.listenDtls({ ...address, keys, material, limits, recordFailedProof })
+  }
+
+  /** New handshakes use this; sessions that are open stay. */
+  setTls(material: DtlsMaterial): void {
+    this.#messages.setMaterial(material)
+  }
+
+  /** A credential has ended: nobody is let in again by what was proved before this. */
+  voidTickets(): void {
+    this.#messages.voidTickets()
   }
 
   /** No request is served any more; observers are told once, the ports are free, no timer is left. */

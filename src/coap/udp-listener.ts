@@ -1,9 +1,10 @@
 // CoAP over UDP: one socket, and the peers that speak through it.
 import { peerAddress } from '../auth/peer-address.ts'
-import { decode, HEADER_BYTES, isMalformed } from '../coap-wire/decode.ts'
+import { decode, isMalformed } from '../coap-wire/decode.ts'
 import { printable } from '../model/printable.ts'
 import { type Endpoint, NOTHING_SHOWN } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
+import { headOf } from './oversized.ts'
 import { isRequestMessage, rejectionOf } from './rejection.ts'
 import { type UdpRemote, UdpSocket } from './udp-socket.ts'
 import { UnreliablePeer } from './unreliable-peer.ts'
@@ -114,6 +115,3 @@ export class UdpListener {
     return peer
   }
 }
-
-/** Header and token, which is all that an answer needs. */
-const headOf = (bytes: Buffer): Buffer => bytes.subarray(0, HEADER_BYTES + (bytes[0]! & 15))

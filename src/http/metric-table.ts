@@ -22,6 +22,12 @@ export const METRIC_TABLE: ReadonlyMap<string, MetricRow> = new Map(
     latchkey_coap_retransmissions_total: row('CoAP messages sent again because they were not acknowledged.'),
     latchkey_coap_transfers_given_up_total: row('CoAP block-wise transfers that made room or were left.', 'reason'),
     latchkey_decisions_total: row('Decisions of the policy.', 'action', 'result'),
+    latchkey_dtls_dropped_total: row('DTLS datagrams of no use: of strangers, or hellos that came late.'),
+    latchkey_dtls_handshakes_total: row(
+      'DTLS handshakes by what came of them; those resumed are opened too.',
+      'result',
+    ),
+    latchkey_dtls_hellos_total: row('DTLS hellos that were looked at.'),
     latchkey_http_request_seconds: row('Seconds from a request to its answer.', 'route'),
     latchkey_http_requests_total: row('HTTP requests answered.', 'method', 'route', 'status'),
     latchkey_messages_dropped_total: row('Messages that a receiver did not get.', 'reason'),

@@ -143,10 +143,11 @@ describe(`${DATAGRAMS} bad datagrams, seed ${SEED}`, () => {
 
 /** A peer with a session and an observation, and what its requests show. */
 async function logIn(port: number, identity: { id: string; secret: string }) {
-  const client = await CoapClient.open(port)
+  const socket = await strangersSocket()
+  const client = await CoapClient.open(port, { socket })
   const query = await logInBy(client, identity)
   await client.request({ code: CODE.GET, path: ['ps', 'device', identity.id, '#'], query, observe: 0 })
-  return { id: identity.id, query, close: () => client.close(), socket: client.socket }
+  return { id: identity.id, query, close: () => client.close(), socket }
 }
 
 async function logInBy(client: CoapClient, { id, secret }: { id: string; secret: string }): Promise<string[]> {

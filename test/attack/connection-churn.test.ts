@@ -57,6 +57,7 @@ beforeAll(async () => {
         ws: false,
         wss: false,
         https: { port: 0 },
+        coaps: false,
       },
       // Caches are to be full from early on.
       limits: {

@@ -40,6 +40,7 @@ export class BenchBroker {
         mqtts: false,
         ws: false,
         wss: false,
+        coaps: false,
         https: { host: '127.0.0.1', port: 0 },
         coap: { port: 0, insecure: true },
       },

@@ -33,6 +33,7 @@ const CONFIGURATION: Omit<ConfigurationInput, 'data' | 'policy'> = {
     ws: false,
     wss: false,
     https: { host: HOST, port: 0 },
+    coaps: false,
   },
   // What Mosquitto does; `refuse` would end an MQTT 3.1.1 publisher when the queue of a frozen subscriber is full.
   queueOverflow: 'drop-new',

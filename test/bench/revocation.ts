@@ -24,7 +24,7 @@ export async function revocation(args: readonly string[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   const latchkey = await createLatchkey({
     data: join(folder, 'data'),
-    listeners: { mqtt: false, ws: false, wss: false, mqtts: { host: '127.0.0.1', port: 0 }, https: { port: 0 } },
+    listeners: { mqtt: false, ws: false, wss: false, mqtts: { host: '127.0.0.1', port: 0 }, https: { port: 0 }, coaps: false },
     log: { level: 'silent' },
   })
   try {

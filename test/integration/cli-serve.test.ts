@@ -8,7 +8,7 @@ import { startBrokerProcess } from '../fixtures/broker-process.ts'
 import { latchkey } from '../unit/cli/run-command.ts'
 
 const PROGRAM = resolve(import.meta.dirname, '../../dist/src/cli/main.js')
-const NO_LISTENERS = { mqtt: false, mqtts: false, ws: false, wss: false, https: { port: 0 } }
+const NO_LISTENERS = { mqtt: false, mqtts: false, ws: false, wss: false, https: { port: 0 }, coaps: false }
 
 let folder: string
 let data: string

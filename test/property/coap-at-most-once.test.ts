@@ -68,6 +68,7 @@ function world() {
     limits,
     clock: time,
     log: silentLog,
+    meter: silentMeter,
     wheel,
     kept,
     admit: async () => {},

@@ -33,6 +33,13 @@ test('a listener is switched off, moved, or given any free port', async () => {
   expect(listeners.ws).toMatchObject({ host: '127.0.0.1', port: 0 })
 })
 
+test('coaps that nobody has named stays told apart from one that somebody has', async () => {
+  expect(parseConfiguration({}).listeners.coaps).toBeUndefined()
+  expect(parseConfiguration(parseConfiguration({})).listeners.coaps).toBeUndefined()
+  expect((await read('listeners:\n  coaps: {}\n')).listeners.coaps).toEqual({ host: '0.0.0.0', port: 5684 })
+  expect((await read('listeners:\n  coaps: false\n')).listeners.coaps).toBe(false)
+})
+
 test('an empty file and an empty section mean the defaults', async () => {
   expect(await read('')).toEqual(parseConfiguration({}))
   expect(await read('# nothing\n')).toEqual(parseConfiguration({}))
@@ -50,7 +57,8 @@ describe('each error says where and what', () => {
     ['durability: sometimes\n', /:1:13: durability/],
     ['responseInformation: "a/#"\n', /:1:22: responseInformation: must be the name of a topic/],
     ['responseInformation: "$SYS/x"\n', /:1:22: responseInformation: must be the name of a topic/],
-    ['listeners:\n  coaps: { port: 5684 }\n', /:2:10: listeners\.coaps: CoAP is served over UDP alone/],
+    ['listeners:\n  coaps: true\n', /:2:10: listeners\.coaps: must be false, or a mapping/],
+    ['listeners:\n  coaps: { insecure: true }\n', /:2:12: listeners\.coaps\.insecure: unknown key/],
     ['listeners:\n  coap: 5683\n', /:2:9: listeners\.coap: must be false, or a mapping/],
     ['a: [1\n', /:2:1: this is not valid YAML/],
     ['data: a\ndata: b\n', /:2:1: .*"data" twice, first in line 1/],

@@ -38,16 +38,24 @@ export interface ClientOptions {
   host?: string
   /** Own address and port; any, unless said otherwise. */
   bind?: { address?: string; port?: number }
+  /** One that is bound already, in place of its own. */
+  socket?: Socket
   echo?: boolean
+}
+
+/** What a client's datagrams travel in: UDP, or a DTLS session. */
+export interface Carrier {
+  send(bytes: Buffer): void
+  /** Set once, at once. */
+  onMessage(listener: (bytes: Buffer) => void): void
+  close(): Promise<void>
 }
 
 /** What happens to confirmable notifications; those that are not are reset, or left alone. */
 export type AckMode = 'auto' | 'none' | 'reset'
 
 export class CoapClient {
-  readonly socket: Socket
-  readonly host: string
-  readonly port: number
+  readonly #carrier: Carrier
   /** Everything that came, in its order; what is no CoAP message is in `datagrams` alone. */
   readonly received: CoapMessage[] = []
   readonly datagrams: Buffer[] = []
@@ -62,20 +70,26 @@ export class CoapClient {
   #messageId = Math.floor(Math.random() * 0x10000)
   #token = Math.floor(Math.random() * 0x10000)
 
-  private constructor(socket: Socket, port: number, { host = '127.0.0.1', echo = true }: ClientOptions) {
-    this.socket = socket
-    this.host = host
-    this.port = port
+  /** `echo`: as for requests. */
+  constructor(carrier: Carrier, echo = true) {
+    this.#carrier = carrier
     this.#echo = echo
-    socket.on('message', bytes => this.#received(bytes))
-    socket.on('error', () => {})
+    carrier.onMessage(bytes => this.#received(bytes))
   }
 
   static async open(port: number, options: ClientOptions = {}): Promise<CoapClient> {
-    const socket = createSocket({ type: options.host?.includes(':') ? 'udp6' : 'udp4', recvBufferSize: 1 << 22 })
-    socket.bind(options.bind?.port ?? 0, options.bind?.address)
-    await once(socket, 'listening')
-    return new CoapClient(socket, port, options)
+    const { host = '127.0.0.1', echo } = options
+    const socket = options.socket ?? (await bound(host, options.bind))
+    socket.on('error', () => {})
+    const carrier: Carrier = {
+      send: bytes => socket.send(bytes, port, host),
+      onMessage: listener => socket.on('message', listener),
+      async close() {
+        socket.close()
+        await once(socket, 'close')
+      },
+    }
+    return new CoapClient(carrier, echo)
   }
 
   /** Whatever waits is rejected. */
@@ -83,15 +97,14 @@ export class CoapClient {
     for (const pending of this.#pending.values()) pending.fail('the client was closed')
     this.inbox.close()
     for (const observation of this.#observations.values()) observation.inbox.close()
-    this.socket.close()
-    await once(this.socket, 'close')
+    await this.#carrier.close()
   }
 
   // --- out --------------------------------------------------------------------------------------------------------------
 
   /** Sends bytes or a message as they are. */
   send(what: Buffer | CoapMessage): void {
-    this.socket.send(Buffer.isBuffer(what) ? what : encode(what), this.port, this.host)
+    this.#carrier.send(Buffer.isBuffer(what) ? what : encode(what))
   }
 
   /** A request as `request` would send it. */
@@ -253,6 +266,13 @@ export class CoapClient {
     const came = this.received.slice(-10).map(({ type, code, messageId }) => `${type} ${codeText(code)} #${messageId}`)
     return came.join(', ') || 'nothing'
   }
+}
+
+async function bound(host: string, { address, port }: { address?: string; port?: number } = {}): Promise<Socket> {
+  const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', recvBufferSize: 1 << 22 })
+  socket.bind(port ?? 0, address)
+  await once(socket, 'listening')
+  return socket
 }
 
 interface Pending {

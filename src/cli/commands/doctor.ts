@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { LatchkeyClient } from '../../client/client.ts'
+import { whyNoDtls } from '../../coaps-listener.ts'
 import type { Configuration } from '../../config.ts'
 import type { Call, CommandRow, Outcome } from '../command.ts'
 import { CONFIG, configurationOf } from '../configuration.ts'
@@ -7,6 +8,7 @@ import {
   certificate,
   clock,
   closedToOthers,
+  dtlsAddon,
   type Expiry,
   type Finding,
   fail,
@@ -51,6 +53,7 @@ async function run(call: Call): Promise<Outcome> {
           ...(running ? await examineRunning(running, configuration) : await examineStopped(configuration)),
         ]
       : [fail('data', `${data} is not there`, `\`latchkey serve --data ${data}\` makes it; or name another --data`)]),
+    ...dtlsOf(configuration),
     ...(await Promise.all(
       listenersOf(configuration).map(({ name, host, port: number }) =>
         port(name, host, number, running && { root: running.ca ?? '' }),
@@ -65,6 +68,11 @@ async function run(call: Call): Promise<Outcome> {
     text: [...findings.flatMap(each => lines(each, call.terminal.paintOut)), summary].join('\n'),
     exitCode: worst ? 1 : 0,
   }
+}
+
+/** Nothing where nobody wants it. */
+function dtlsOf({ listeners: { coaps } }: Configuration): Finding[] {
+  return coaps === false ? [] : [dtlsAddon(whyNoDtls(), coaps !== undefined)]
 }
 
 const isThere = (path: string): Promise<boolean> =>

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { LISTENER_NAMES } from '../../config.ts'
 import type { CommandRow } from '../command.ts'
 import { CONFIG, configurationOf } from '../configuration.ts'
 
@@ -13,7 +14,7 @@ export const init: CommandRow = {
   ],
   async run({ options, terminal }) {
     const configuration = await configurationOf(options, terminal)
-    const off = Object.fromEntries(Object.keys(configuration.listeners).map(name => [name, false as const]))
+    const off = Object.fromEntries(LISTENER_NAMES.map(name => [name, false as const]))
     const { createLatchkey } = await import('../../broker.ts')
     const latchkey = await createLatchkey({ ...configuration, listeners: off, log: { level: 'warn' } })
     await latchkey.close()
