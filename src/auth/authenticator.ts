@@ -21,6 +21,7 @@ import { type Proof, proofBy, type Trace } from './proof.ts'
 import { mayResume, type ProvedBefore } from './resumption.ts'
 import { believedSubject } from './unproved.ts'
 import { TokenVerifier } from './verify-jwt.ts'
+import { type OscoreContextOf, oscoreContextOf, verifyOscore } from './verify-oscore.ts'
 import { pskKeyOf, verifyPsk } from './verify-psk.ts'
 import { SCRAM_METHOD, type ScramConversation, ScramServer } from './verify-scram.ts'
 import { verifySecret } from './verify-secret.ts'
@@ -108,6 +109,11 @@ export class Authenticator {
   mayResume(proved: ProvedBefore): boolean {
     const { registry, clock, enforcement } = this.#parts
     return enforcement === 'off-for-tests' || mayResume(proved, registry, clock)
+  }
+
+  /** What an OSCORE request is read with; null alike for whatever is unknown, revoked or expired. */
+  oscoreContext(kid: Buffer, kidContext: Buffer | null): OscoreContextOf | null {
+    return oscoreContextOf(kid, kidContext, this.#parts.registry, this.#parts.clock)
   }
 
   admitsClientId(principal: Principal, clientId: string): boolean {
@@ -218,6 +224,8 @@ export class Authenticator {
       }
       case 'psk':
         return proofBy(verifyPsk(claim.identity, registry, clock, trace))
+      case 'oscore':
+        return proofBy(verifyOscore(claim.credential, registry, clock, trace))
       case 'jwt':
         return this.#tokens.verify(claim.token, evidence.certificates[0] ?? null, trace)
       case 'secret':

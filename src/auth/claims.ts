@@ -9,6 +9,7 @@ import type { ScramConversation } from './verify-scram.ts'
 export type Claim = { readonly reference: string | null } & (
   | { readonly kind: 'x509'; readonly certificate: Buffer }
   | { readonly kind: 'psk'; readonly identity: string }
+  | { readonly kind: 'oscore'; readonly credential: string }
   | { readonly kind: 'jwt'; readonly token: UnverifiedToken }
   | { readonly kind: 'secret'; readonly text: string }
   | { readonly kind: 'scram'; readonly conversation: ScramConversation; readonly answer: Buffer | null }
@@ -23,6 +24,8 @@ export function claimsOf(evidence: Evidence, tokenBytes: number): Claim[] {
   if (certificate !== undefined) claims.push({ kind: 'x509', certificate, reference: `x509:${sha256(certificate)}` })
   if (evidence.pskIdentity !== null)
     claims.push({ kind: 'psk', identity: evidence.pskIdentity, reference: `psk:${evidence.pskIdentity}` })
+  if (evidence.oscore !== undefined)
+    claims.push({ kind: 'oscore', credential: evidence.oscore, reference: `oscore:${evidence.oscore}` })
   const password = evidence.password !== null && evidence.password.length > 0 ? evidence.password : null
   if (evidence.token !== undefined) claims.push(methodClaim(evidence.token, password, tokenBytes))
   else if (password !== null) claims.push(passwordClaim(password, tokenBytes))

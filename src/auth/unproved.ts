@@ -6,7 +6,7 @@ import type { Registry } from '../registry/registry.ts'
 
 /** The registered subject that the evidence names first; else somebody without a record by that name, so that it stands. */
 export function believedSubject(evidence: Evidence, registry: Registry): Subject {
-  const id = claimedName(evidence)
+  const id = ownerOfContext(evidence, registry) ?? claimedName(evidence)
   return (
     registry.subjectOf(id) ?? {
       kind: 'anonymous',
@@ -18,6 +18,11 @@ export function believedSubject(evidence: Evidence, registry: Registry): Subject
       children: [],
     }
   )
+}
+
+/** Of an OSCORE context the evidence names the credential alone. */
+function ownerOfContext({ oscore }: Evidence, registry: Registry): string | undefined {
+  return oscore === undefined ? undefined : registry.credential(oscore)?.owner
 }
 
 function claimedName({ certificates, pskIdentity, username, password, token, clientId }: Evidence): string {

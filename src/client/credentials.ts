@@ -35,7 +35,7 @@ export class Credentials {
     return this.#connection.json({ method: 'POST', path: `${PATH}/${encodeURIComponent(id)}/revoke`, body: { reason } })
   }
 
-  /** Secrets and pre-shared keys: the next one now, the old one ends after the overlap. */
+  /** Secrets, pre-shared keys and OSCORE contexts: the next one now, the old one ends after the overlap. */
   rotate(id: string, input: RotateInput = {}): Promise<IssuedCredential> {
     return this.#connection.json({ method: 'POST', path: `${PATH}/${encodeURIComponent(id)}/rotate`, body: input })
   }

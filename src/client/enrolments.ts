@@ -46,6 +46,7 @@ export class Enrolments {
   redeem(input: RedeemInput['secret']): Promise<Redeemed['secret']>
   redeem(input: RedeemInput['psk']): Promise<Redeemed['psk']>
   redeem(input: RedeemInput['jwt-key']): Promise<Redeemed['jwt-key']>
+  redeem(input: RedeemInput['oscore']): Promise<Redeemed['oscore']>
   redeem<K extends EnrolmentKind>(input: RedeemInput[K]): Promise<Redeemed[K]> {
     return this.#connection.json({ method: 'POST', path: `${PATH}/redeem`, body: input, authorization: null })
   }

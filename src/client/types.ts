@@ -133,6 +133,13 @@ export type Credential =
       readonly audience: SecretAudience | 'enrolment'
     })
   | (CredentialBase & { readonly kind: 'psk'; readonly identity: string })
+  /** As the device sees it; hex. */
+  | (CredentialBase & {
+      readonly kind: 'oscore'
+      readonly senderId: string
+      readonly recipientId: string
+      readonly idContext: string | null
+    })
   /** The username is the owner. */
   | (CredentialBase & { readonly kind: 'scram'; readonly mechanism: string })
   | (CredentialBase & {
@@ -164,6 +171,16 @@ export type IssueInput =
       readonly key?: string | undefined
       readonly lifetime?: number | null | undefined
     })
+  | (IssueOptions & {
+      readonly kind: 'oscore'
+      /** Hex of 0 to 7 bytes, as the device sees it, and no other device's; made when absent. */
+      readonly senderId?: string | undefined
+      /** Hex; default `00`. */
+      readonly recipientId?: string | undefined
+      /** Hex; none when absent. */
+      readonly idContext?: string | undefined
+      readonly lifetime?: number | null | undefined
+    })
   | (IssueOptions & { readonly kind: 'scram'; readonly lifetime?: number | null | undefined })
   | (IssueOptions & {
       readonly kind: 'jwt-key'
@@ -182,6 +199,15 @@ export type IssueInput =
       readonly lifetime?: number | undefined
     })
 
+/** A security context as its device keeps it (RFC 8613 3): AES-CCM-16-64-128, HKDF SHA-256. All hex. */
+export interface OscoreContext {
+  readonly senderId: string
+  readonly recipientId: string
+  readonly idContext: string | null
+  readonly masterSecret: string
+  readonly masterSalt: string
+}
+
 /** What is in it depends on the kind; secrets and private keys are shown this once. */
 export interface IssuedCredential {
   readonly credential: Credential
@@ -189,6 +215,8 @@ export interface IssuedCredential {
   readonly secret?: string
   /** kind psk; the key is hex. */
   readonly psk?: { readonly identity: string; readonly key: string }
+  /** kind oscore. */
+  readonly oscore?: OscoreContext
   /** kind scram. */
   readonly scram?: { readonly username: string; readonly password: string }
   /** kind x509: PEM. */
@@ -211,6 +239,8 @@ export interface RotateInput {
   readonly identity?: string | undefined
   /** psk only; hex. */
   readonly key?: string | undefined
+  /** oscore only; hex. */
+  readonly senderId?: string | undefined
 }
 
 /** A file that is sent along: a policy or a manifest. */
@@ -220,7 +250,7 @@ export interface TextFile {
   readonly text: string
 }
 
-export type EnrolmentKind = 'x509' | 'secret' | 'psk' | 'jwt-key'
+export type EnrolmentKind = 'x509' | 'secret' | 'psk' | 'jwt-key' | 'oscore'
 
 export interface EnrolmentInput {
   /** Device type of what will be enrolled. */
@@ -290,6 +320,7 @@ export interface RedeemInput {
   }
   readonly secret: RedeemOptions & { readonly kind: 'secret'; readonly audience: 'mqtt' | 'token' }
   readonly psk: RedeemOptions & { readonly kind: 'psk' }
+  readonly oscore: RedeemOptions & { readonly kind: 'oscore' }
   readonly 'jwt-key': RedeemOptions & {
     readonly kind: 'jwt-key'
     /** A public JWK. */
@@ -308,5 +339,6 @@ export interface Redeemed {
   readonly secret: Enrolled & { readonly secret: string }
   /** The key is hex. */
   readonly psk: Enrolled & { readonly psk: { readonly identity: string; readonly key: string } }
+  readonly oscore: Enrolled & { readonly oscore: OscoreContext }
   readonly 'jwt-key': Enrolled
 }

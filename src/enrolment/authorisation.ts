@@ -15,7 +15,13 @@ export interface Constraints {
   readonly lifetime: number | null
 }
 
-export const ENROLMENT_KINDS = ['x509', 'secret', 'psk', 'jwt-key'] as const satisfies readonly CredentialKind[]
+export const ENROLMENT_KINDS = [
+  'x509',
+  'secret',
+  'psk',
+  'jwt-key',
+  'oscore',
+] as const satisfies readonly CredentialKind[]
 export type EnrolmentKind = (typeof ENROLMENT_KINDS)[number]
 
 export interface FixedDevice {

@@ -156,6 +156,7 @@ export class EnrolmentDesk {
   redeem(redemption: Redemption<'secret'>): Promise<Enrolled<'secret'>>
   redeem(redemption: Redemption<'psk'>): Promise<Enrolled<'psk'>>
   redeem(redemption: Redemption<'jwt-key'>): Promise<Enrolled<'jwt-key'>>
+  redeem(redemption: Redemption<'oscore'>): Promise<Enrolled<'oscore'>>
   redeem(redemption: Redemption): Promise<Enrolled>
   async redeem({ token, ...request }: Redemption): Promise<Enrolled> {
     let id: string | null = null

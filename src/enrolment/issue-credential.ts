@@ -4,6 +4,7 @@ import type { CertificateAuthority, IssuedCertificate, PartsWithin } from '../ca
 import { Failure } from '../model/failure.ts'
 import type { PreparedPart } from '../registry/draft.ts'
 import type { IssuedPsk, IssuedSecret } from '../registry/issuing.ts'
+import type { IssuedOscore } from '../registry/oscore-issuing.ts'
 import type { JwtKeyCredential } from '../registry/records.ts'
 import type { Registry } from '../registry/registry.ts'
 import { Conflict } from '../store/store.ts'
@@ -26,6 +27,7 @@ export interface CredentialRequests {
     /** A public JWK as it came. */
     readonly jwk: unknown
   }
+  readonly oscore: { readonly kind: 'oscore' }
 }
 export type CredentialRequest<K extends EnrolmentKind = EnrolmentKind> = CredentialRequests[K]
 
@@ -35,6 +37,7 @@ export interface IssuedCredentials {
   readonly secret: IssuedSecret
   readonly psk: IssuedPsk
   readonly 'jwt-key': { readonly credential: JwtKeyCredential }
+  readonly oscore: IssuedOscore
 }
 export type IssuedCredential<K extends EnrolmentKind = EnrolmentKind> = IssuedCredentials[K]
 
@@ -73,6 +76,10 @@ export function issueCredential(
     }
     case 'psk':
       return commitWith(owner, registry, within, parts => registry.preparePsk(owner, { label, lifetime }, actor, parts))
+    case 'oscore':
+      return commitWith(owner, registry, within, parts =>
+        registry.prepareOscore(owner, { label, lifetime }, actor, parts),
+      )
     case 'jwt-key': {
       const { jwk } = request
       return commitWith(owner, registry, within, parts =>

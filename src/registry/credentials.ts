@@ -12,6 +12,7 @@ import {
   fingerprintAt,
   jwtKeyAt,
   keyIdAt,
+  oscoreAt,
   ownerAt,
   pskAt,
   type Slot,
@@ -70,6 +71,8 @@ function indexOf(credential: CredentialRecord): Slot<string> | null {
       return jwtKeyAt(credential.owner, credential.kid)
     case 'scram':
       return scramAt(credential.owner)
+    case 'oscore':
+      return oscoreAt(credential.senderId)
   }
 }
 
@@ -105,8 +108,9 @@ export function writeCredential(draft: Draft, credential: CredentialRecord, limi
   draft.write(credentialOfAt(credential.owner, credential.id), credential.id, end)
   const index = indexOf(credential)
   if (index === null || draft.read(index) !== credential.id) return
-  // An identity is free again at once; the other names stay, so that the door can say what was revoked.
-  if (credential.kind === 'psk' && credential.status === 'revoked') draft.remove(index)
+  // These names are free again at once; the other ones stay, so that the door can say what was revoked.
+  const isFree = credential.kind === 'psk' || credential.kind === 'oscore'
+  if (isFree && credential.status === 'revoked') draft.remove(index)
   else draft.write(index, credential.id, end)
 }
 

@@ -226,7 +226,7 @@ export function rotatePsk(draft: Draft, id: string, input: PskRotationInput, by:
   return issuePsk(draft, old.owner, fresh, by, makers)
 }
 
-function rotatable<K extends CredentialRecord['kind']>(draft: Draft, id: string, kind: K, by: Circumstances) {
+export function rotatable<K extends CredentialRecord['kind']>(draft: Draft, id: string, kind: K, by: Circumstances) {
   const credential = credentialOf(draft, id)
   if (credential.kind !== kind) {
     throw new Failure('wrong-state', `credential ${id} is of kind ${credential.kind}, not ${kind}`)
@@ -237,7 +237,7 @@ function rotatable<K extends CredentialRecord['kind']>(draft: Draft, id: string,
   return credential as Extract<CredentialRecord, { kind: K }>
 }
 
-function overlapEnd(input: RotationInput, by: Circumstances): number {
+export function overlapEnd(input: RotationInput, by: Circumstances): number {
   const { overlap } = input
   if (typeof overlap === 'number' && overlap >= 0 && overlap <= by.limits.overlap) {
     return by.now + Math.round(overlap * 1_000)
@@ -246,13 +246,13 @@ function overlapEnd(input: RotationInput, by: Circumstances): number {
 }
 
 /** Seconds. */
-function sameLifetime(old: CredentialRecord, input: RotationInput): number | null {
+export function sameLifetime(old: CredentialRecord, input: RotationInput): number | null {
   if (input.lifetime !== undefined) return input.lifetime
   const end = plannedEnd(old)
   return end === null ? null : (end - old.notBefore) / 1_000
 }
 
-function newBase(
+export function newBase(
   draft: Draft,
   owner: string,
   input: {

@@ -11,6 +11,7 @@ import type {
   DeviceRecord,
   DeviceTypeRecord,
   JwtKeyCredential,
+  OscoreCredential,
   OwnerStatus,
   ScramCredential,
 } from './records.ts'
@@ -22,6 +23,7 @@ import {
   fingerprintAt,
   jwtKeyAt,
   keyIdAt,
+  oscoreAt,
   ownerAt,
   pskAt,
   type Slot,
@@ -66,6 +68,12 @@ export class Lookups {
 
   byPskIdentity(identity: string): CredentialRecord | undefined {
     return this.#indexed(pskAt(identity), identity)
+  }
+
+  /** Hex. */
+  byOscoreId(senderId: string): OscoreCredential | undefined {
+    const credential = this.#indexed(oscoreAt(senderId), senderId)
+    return credential?.kind === 'oscore' ? credential : undefined
   }
 
   byScramUsername(username: string): ScramCredential | undefined {

@@ -122,12 +122,23 @@ export interface ScramCredential extends CredentialBase {
   readonly sealed: string
 }
 
+/** An OSCORE context (RFC 8613), as the device sees it: its sender id is what its requests are found by. Ids are hex. */
+export interface OscoreCredential extends CredentialBase {
+  readonly kind: 'oscore'
+  readonly senderId: string
+  readonly recipientId: string
+  readonly idContext: string | null
+  /** Base64: master secret and salt under the vault's data key, bound to owner and credential id. */
+  readonly sealed: string
+}
+
 export type CredentialRecord =
   | CertificateCredential
   | SecretCredential
   | PskCredential
   | JwtKeyCredential
   | ScramCredential
+  | OscoreCredential
 
 export interface DeviceInput {
   readonly id: string
@@ -205,6 +216,16 @@ export interface PskInput extends CredentialOptions {
 
 export type ScramInput = CredentialOptions
 
+/** Ids are lower-case hex of 0 to 7 bytes, as the device sees them. The secrets are always made here. */
+export interface OscoreInput extends CredentialOptions {
+  /** Unlike that of any other device. Default: three random bytes. */
+  readonly senderId?: string | undefined
+  /** Default: `00`. */
+  readonly recipientId?: string | undefined
+  /** Hex of 1 to 64 bytes. */
+  readonly idContext?: string | undefined
+}
+
 export interface JwtKeyInput extends CredentialOptions {
   /** A public JWK as it came; private members are refused. */
   readonly jwk: unknown
@@ -236,6 +257,10 @@ export interface PskRotationInput extends RotationInput {
   /** One identity has one key. Default: the same identity without overlap, else a free one made from the owner's id. */
   readonly identity?: string | undefined
   readonly key?: string | undefined
+}
+
+export interface OscoreRotationInput extends RotationInput {
+  readonly senderId?: string | undefined
 }
 
 export interface Page {

@@ -17,6 +17,7 @@ import * as issuing from './issuing.ts'
 import { DEFAULT_REGISTRY_LIMITS, type RegistryLimits } from './limits.ts'
 import * as listings from './listings.ts'
 import { Lookups } from './lookups.ts'
+import { type IssuedOscore, issueOscore, type OscoreSecrets, rotateOscore, secretsIn } from './oscore-issuing.ts'
 import type { Circumstances } from './owners.ts'
 import type * as records from './records.ts'
 import { type SuccessionInput, succeed } from './succession.ts'
@@ -153,6 +154,11 @@ export class Registry {
     return this.#lookups.byPskIdentity(identity)
   }
 
+  /** The OSCORE context whose device has this sender id (hex). */
+  credentialByOscoreId(senderId: string): records.OscoreCredential | undefined {
+    return this.#lookups.byOscoreId(senderId)
+  }
+
   scramCredential(username: string): records.ScramCredential | undefined {
     return this.#lookups.byScramUsername(username)
   }
@@ -175,6 +181,10 @@ export class Registry {
     return this.#change(actor, (draft, by) => issuing.issuePsk(draft, owner, input, by, this.#options))
   }
 
+  issueOscore(owner: string, input: records.OscoreInput, actor: Actor): Promise<IssuedOscore> {
+    return this.#change(actor, (draft, by) => issueOscore(draft, owner, input, by, this.#options))
+  }
+
   addJwtKey(
     owner: string,
     input: records.JwtKeyInput,
@@ -193,6 +203,10 @@ export class Registry {
     return this.#change(actor, (draft, by) => issuing.rotatePsk(draft, id, input, by, this.#options))
   }
 
+  rotateOscore(id: string, input: records.OscoreRotationInput, actor: Actor): Promise<IssuedOscore> {
+    return this.#change(actor, (draft, by) => rotateOscore(draft, id, input, by, this.#options))
+  }
+
   revokeCredential(id: string, { reason }: { reason: string }, actor: Actor): Promise<records.CredentialRecord> {
     return this.#change(actor, (draft, by) => credentials.revokeCredential(draft, id, reason, by))
   }
@@ -200,6 +214,12 @@ export class Registry {
   /** The key of a PSK credential, whatever its state. */
   pskKey(credential: records.PskCredential): Buffer {
     return this.#options.vault.unseal(Buffer.from(credential.sealed, 'base64'), issuing.sealContext(credential))
+  }
+
+  /** What the keys of an OSCORE context are derived from, whatever its state. */
+  oscoreSecrets(credential: records.OscoreCredential): OscoreSecrets {
+    const { vault } = this.#options
+    return secretsIn(vault.unseal(Buffer.from(credential.sealed, 'base64'), issuing.sealContext(credential)))
   }
 
   /** What a SCRAM password is checked by, whatever its state. */
@@ -244,6 +264,10 @@ export class Registry {
     within: readonly PreparedPart[] = [],
   ) {
     return this.#prepare(actor, within, (draft, by) => issuing.issueFurtherPsk(draft, owner, input, by, this.#options))
+  }
+
+  prepareOscore(owner: string, input: records.OscoreInput, actor: Actor, within: readonly PreparedPart[] = []) {
+    return this.#prepare(actor, within, (draft, by) => issueOscore(draft, owner, input, by, this.#options))
   }
 
   prepareJwtKey(owner: string, input: records.JwtKeyInput, actor: Actor, within: readonly PreparedPart[] = []) {

@@ -50,6 +50,7 @@ export const credentialOfAt = (owner: string, id: string): Slot<string> => ({
 export const fingerprintAt = (hex: string): Slot<string> => ({ key: `fingerprint/${hex}`, decode })
 export const keyIdAt = (keyId: string): Slot<string> => ({ key: `key-id/${keyId}`, decode })
 export const pskAt = (identity: string): Slot<string> => ({ key: `psk/${identity}`, decode })
+export const oscoreAt = (senderId: string): Slot<string> => ({ key: `oscore/${senderId}`, decode })
 export const scramAt = (username: string): Slot<string> => ({ key: `scram/${username}`, decode })
 export const jwtKeyAt = (owner: string, kid: string): Slot<string> => ({ key: `jwt-key/${owner}/${kid}`, decode })
 

@@ -11,6 +11,7 @@ const REQUESTS: { readonly [K in EnrolmentKind]: () => CredentialRequests[K] } =
   x509: () => ({ csr: requestPem() }),
   secret: () => ({ kind: 'secret', audience: 'token' }),
   psk: () => ({ kind: 'psk' }),
+  oscore: () => ({ kind: 'oscore' }),
   'jwt-key': () => ({ kind: 'jwt-key', jwk: jwk() }),
 }
 const KINDS = Object.keys(REQUESTS) as EnrolmentKind[]

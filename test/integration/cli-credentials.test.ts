@@ -59,6 +59,14 @@ test('a pre-shared key as identity:key', async () => {
   expect(stdout).toMatch(/^t-psk:[0-9a-f]{64}$/)
 })
 
+test('an OSCORE context as the device keeps it', async () => {
+  await broker.device('t-oscore')
+  const { stdout } = await run('credential', 'issue', '--kind', 'oscore', '--device', 't-oscore', '--sender-id', '0f')
+  expect(JSON.parse(stdout)).toMatchObject({ senderId: '0f', masterSecret: expect.stringMatching(/^[0-9a-f]{32}$/) })
+  const { stdout: listed } = await run('credential', 'list', '--device', 't-oscore')
+  expect(listed).toMatch(/oscore.*sender 0f/)
+})
+
 test('x509: key, certificate, root and PKCS #12 as files that work', async () => {
   const { exitCode } = await issue('--kind', 'x509', '--out', out, '--p12', '--ttl', '1d')
   expect(exitCode).toBe(0)

@@ -58,6 +58,23 @@ test('a pre-shared key', async () => {
   expect(await isAdmitted(broker, 'p1', pskOptions(enrolled.psk))).toBe(true)
 })
 
+test('an OSCORE context', async () => {
+  const enrolled = await stranger.enrolments.redeem({ token: await token('oscore'), device: 'o1', kind: 'oscore' })
+  const { senderId } = enrolled.oscore
+  expect(enrolled).toEqual({
+    device: expect.objectContaining({ id: 'o1' }),
+    credential: expect.objectContaining({ owner: 'o1', kind: 'oscore', senderId }),
+    oscore: {
+      senderId: expect.stringMatching(/^[0-9a-f]{6}$/),
+      recipientId: '00',
+      idContext: null,
+      masterSecret: expect.stringMatching(/^[0-9a-f]{32}$/),
+      masterSalt: expect.stringMatching(/^[0-9a-f]{16}$/),
+    },
+  })
+  expect(lifeOf(enrolled)).toBe(LIFETIME)
+})
+
 test('a key of its own for JWTs', async () => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const enrolled = await stranger.enrolments.redeem({

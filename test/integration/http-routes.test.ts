@@ -103,6 +103,21 @@ describe('credentials', () => {
     expect(next.psk?.key).not.toBe(psk?.key)
   })
 
+  it('oscore: the whole context of the device', async () => {
+    const { oscore, credential } = await api.credentials.issue({ owner: 'c1', kind: 'oscore', senderId: 'c1' })
+    expect(oscore).toEqual({
+      senderId: 'c1',
+      recipientId: '00',
+      idContext: null,
+      masterSecret: expect.stringMatching(/^[0-9a-f]{32}$/),
+      masterSalt: expect.stringMatching(/^[0-9a-f]{16}$/),
+    })
+    expect(JSON.stringify(await api.credentials.get(credential.id))).not.toMatch(/sealed|master/)
+    const next = await api.credentials.rotate(credential.id, { overlap: 60 })
+    expect(next.oscore?.senderId).not.toBe('c1')
+    expect(next.oscore?.masterSecret).not.toBe(oscore?.masterSecret)
+  })
+
   it('jwt-key: the public key alone', async () => {
     const { publicKey } = await generateKeyPair('ES256', { extractable: true })
     const jwk = (await exportJWK(publicKey)) as Record<string, unknown>
@@ -133,7 +148,7 @@ describe('credentials', () => {
 
   it('are listed by owner and all together', async () => {
     const own = await collect(api.credentials.all({ owner: 'c1' }))
-    expect(new Set(own.map(({ kind }) => kind))).toEqual(new Set(['secret', 'psk', 'jwt-key', 'x509']))
+    expect(new Set(own.map(({ kind }) => kind))).toEqual(new Set(['secret', 'psk', 'oscore', 'jwt-key', 'x509']))
     expect((await api.credentials.list({ owner: 'c1', limit: 2 })).items.length).toBe(2)
     expect((await collect(api.credentials.all())).length).toBeGreaterThanOrEqual(own.length)
   })

@@ -10,6 +10,8 @@ function detail(found: Credential): string {
       return `opens ${found.audience}`
     case 'psk':
       return `identity ${found.identity}`
+    case 'oscore':
+      return `sender ${found.senderId}`
     case 'scram':
       return found.mechanism
     case 'jwt-key':

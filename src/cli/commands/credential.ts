@@ -16,6 +16,7 @@ export const credential: NounRow = {
       examples: [
         ['latchkey credential issue --kind secret --device t1 --out t1.secret', 'a password for MQTT, into a new file'],
         ['latchkey credential issue --kind psk --device t1', 'a TLS pre-shared key'],
+        ['latchkey credential issue --kind oscore --device t1 --out t1.oscore', 'an OSCORE security context for CoAP'],
         ['latchkey credential issue --kind scram --device t1 --out t1.scram', 'a password that is proved, never sent'],
         ['latchkey credential issue --kind x509 --device t1 --out t1/ --p12', 'key, certificate and PKCS #12'],
         ['latchkey credential issue --kind x509 --device t1 --csr t1.csr --ttl 30d', 'signs a request'],
@@ -57,7 +58,7 @@ export const credential: NounRow = {
     },
     {
       name: 'rotate <id>',
-      summary: 'The next secret or pre-shared key now, the old one until the overlap is over',
+      summary: 'The next secret, pre-shared key or OSCORE context now, the old one until the overlap is over',
       reach: 'operator',
       options: [
         { flags: '--overlap <duration>', text: 'how long the old one still works (default: not at all)' },

@@ -9,7 +9,7 @@ import type { Options } from '../options.ts'
 import { inFolder, type OutputFiles, withOutput } from '../output-files.ts'
 import { certificateFiles } from '../pem.ts'
 
-const KINDS = ['x509', 'secret', 'psk', 'scram', 'jwt-key'] as const
+const KINDS = ['x509', 'secret', 'psk', 'oscore', 'scram', 'jwt-key'] as const
 type Kind = (typeof KINDS)[number]
 const AUDIENCES = ['mqtt', 'api', 'token'] as const
 const ALGORITHMS = ['ES256', 'EdDSA', 'RS256'] as const
@@ -24,6 +24,8 @@ export const ISSUE_OPTIONS: readonly OptionRow[] = [
   { flags: '--out <path>', text: 'write secrets to new files readable by you alone: a folder for x509, else a file' },
   { flags: '--audience <audience>', text: `secret: what it opens: ${AUDIENCES.join(', ')} (default mqtt)` },
   { flags: '--identity <identity>', text: 'psk: the identity (default: the id)' },
+  { flags: '--sender-id <hex>', text: 'oscore: the sender id of the device (default: made here)' },
+  { flags: '--id-context <hex>', text: 'oscore: an ID Context (default: none)' },
   { flags: '--csr <file>', text: 'x509: sign this PKCS #10 request instead of making a key' },
   { flags: '--p12', text: 'x509: PKCS #12 as well' },
   { flags: '--password-file <file>', text: 'x509: password of the PKCS #12 (default: made and shown)' },
@@ -36,6 +38,8 @@ export const ISSUE_OPTIONS: readonly OptionRow[] = [
 const ONLY: Readonly<Record<string, Kind>> = {
   audience: 'secret',
   identity: 'psk',
+  'sender-id': 'oscore',
+  'id-context': 'oscore',
   csr: 'x509',
   p12: 'x509',
   'password-file': 'x509',
@@ -69,6 +73,10 @@ export async function issue(call: Call): Promise<Outcome> {
       return toFile(call, client => client.issue({ ...base, kind, audience: options.choice('audience', AUDIENCES) }))
     case 'psk':
       return toFile(call, client => client.issue({ ...base, kind, identity: options.text('identity') }))
+    case 'oscore': {
+      const [senderId, idContext] = [options.text('sender-id'), options.text('id-context')]
+      return toFile(call, client => client.issue({ ...base, kind, senderId, idContext }))
+    }
     case 'scram':
       return toFile(call, client => client.issue({ ...base, kind }))
     case 'jwt-key':
@@ -87,14 +95,15 @@ export async function rotate(call: Call): Promise<Outcome> {
 
 type Credentials = Awaited<ReturnType<Call['client']>>['credentials']
 
-/** Secrets, passwords and pre-shared keys: one line, into --out or onto stdout. */
+/** Secrets, passwords, pre-shared keys and OSCORE contexts: one line, into --out or onto stdout. */
 async function toFile(call: Call, ask: (credentials: Credentials) => Promise<IssuedCredential>): Promise<Outcome> {
   const out = call.options.text('out')
   const { credentials } = await call.client()
   return withOutput(out === undefined ? {} : { secret: out }, async output => {
     const issued = await ask(credentials)
-    const { credential, psk, scram } = issued
-    const line = issued.secret ?? scram?.password ?? (psk && `${psk.identity}:${psk.key}`)
+    const { credential, psk, scram, oscore } = issued
+    const context = oscore && JSON.stringify(oscore)
+    const line = issued.secret ?? scram?.password ?? (psk && `${psk.identity}:${psk.key}`) ?? context
     if (line === undefined) throw new Error('the broker answered without a secret')
     const next = usage(credential, out, psk?.identity)
     if (out === undefined)
@@ -220,6 +229,7 @@ function usage(credential: Credential, out: string | undefined, identity = crede
     return [`latchkey token get --client-id ${owner} --client-secret-file ${file}`]
   if (kind === 'secret' && credential.audience === 'api')
     return [`LATCHKEY_TOKEN="$(cat ${file})" latchkey device list --url https://localhost:8443 --ca ca.crt`]
+  if (kind === 'oscore') return [`a CoAP client with OSCORE (RFC 8613) and the context in ${file}`]
   if (kind === 'scram')
     return [
       `an MQTT 5 client with Authentication Method ${credential.mechanism}, username ${owner}, password in ${file}`,

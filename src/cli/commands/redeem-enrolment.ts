@@ -9,7 +9,7 @@ import { inFolder, type OutputFiles, withOutput } from '../output-files.ts'
 import { certificateFiles } from '../pem.ts'
 import { publicJwk } from './issue-credential.ts'
 
-export const ENROLMENT_KINDS = ['x509', 'secret', 'psk', 'jwt-key'] as const
+export const ENROLMENT_KINDS = ['x509', 'secret', 'psk', 'jwt-key', 'oscore'] as const
 const AUDIENCES = ['mqtt', 'token'] as const
 
 export const REDEEM_OPTIONS: readonly OptionRow[] = [
@@ -22,7 +22,7 @@ export const REDEEM_OPTIONS: readonly OptionRow[] = [
   { flags: '--public-key <file>', text: 'jwt-key: register this PEM or JWK instead of making a key' },
   {
     flags: '--out <folder>',
-    text: 'where device.key, .crt, .secret or .psk go, by kind; with a certificate ca.crt too',
+    text: 'where device.key, .crt, .secret, .psk or .oscore go, by kind; with a certificate ca.crt too',
   },
 ]
 
@@ -52,6 +52,8 @@ export async function redeem(call: Call): Promise<Outcome> {
       return redeemSecret(common)
     case 'psk':
       return redeemPsk(common)
+    case 'oscore':
+      return redeemOscore(common)
     case 'jwt-key':
       return redeemJwtKey(common)
   }
@@ -99,6 +101,15 @@ async function redeemPsk({ call, token, device, folder }: Common): Promise<Outco
     const file = await writeLine(output, 'psk', `${identity}:${key}`)
     const next = publish(redeemed, `--psk-identity ${identity} --psk "$(sed 's/.*://' ${file})"`)
     return done(redeemed, { psk: file }, next)
+  })
+}
+
+async function redeemOscore({ call, token, device, folder }: Common): Promise<Outcome> {
+  const client = await call.client()
+  return withOutput(inFolder(folder, { oscore: 'device.oscore' }), async output => {
+    const redeemed = await client.enrolments.redeem({ token, device, kind: 'oscore' })
+    const file = await writeLine(output, 'oscore', JSON.stringify(redeemed.oscore))
+    return done(redeemed, { oscore: file }, `a CoAP client with OSCORE (RFC 8613) and the context in ${file}`)
   })
 }
 

@@ -4,7 +4,7 @@ import { Failure } from '../../model/failure.ts'
 import type { HttpApp, RouteParts } from '../api.ts'
 import { actorOf, principalOf } from '../operator-authentication.ts'
 import { refusals } from '../refusals.ts'
-import { credentialSchema, credentialView, issuedSchema } from '../views/credential-view.ts'
+import { credentialSchema, credentialView, issuedSchema, oscoreView } from '../views/credential-view.ts'
 import { identifierSchema, limitSchema, pageOf, pageSchema } from '../views/page.ts'
 import { idParams, labelSchema, lifetimeSchema } from './owner-input.ts'
 
@@ -14,10 +14,27 @@ const common = { owner: identifierSchema, lifetime: lifetimeSchema.describe('Sec
 const pskIdentity = z.string().min(1).max(128).optional()
 const pskKey = z.string().min(32).max(128).optional().describe('Hex; made when absent.')
 
+const oscoreId = z
+  .string()
+  .regex(/^(?:[0-9a-f]{2}){0,7}$/)
+  .optional()
+const oscoreSenderId = oscoreId.describe('Hex, as the device sees it; made when absent.')
+
 const issueInput = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('secret'), ...common, audience: z.enum(['mqtt', 'api', 'token']).default('mqtt') }),
   z.strictObject({ kind: z.literal('psk'), ...common, identity: pskIdentity, key: pskKey }),
   z.strictObject({ kind: z.literal('scram'), ...common }),
+  z.strictObject({
+    kind: z.literal('oscore'),
+    ...common,
+    senderId: oscoreSenderId,
+    recipientId: oscoreId.describe('Hex, as the device sees it: what the broker calls itself.'),
+    idContext: z
+      .string()
+      .regex(/^(?:[0-9a-f]{2}){1,64}$/)
+      .optional()
+      .describe('Hex; none when absent.'),
+  }),
   z.strictObject({
     kind: z.literal('jwt-key'),
     ...common,
@@ -39,6 +56,7 @@ const rotateInput = z.strictObject({
   lifetime: lifetimeSchema.describe('Seconds; as long as the old one was made for when absent.'),
   identity: pskIdentity,
   key: pskKey,
+  senderId: oscoreSenderId,
 })
 
 export function credentialRoutes(app: HttpApp, parts: RouteParts): void {
@@ -141,7 +159,7 @@ export function credentialRoutes(app: HttpApp, parts: RouteParts): void {
       config: { access: 'credentials:write' },
       schema: {
         operationId: 'rotateCredential',
-        summary: 'Make the next secret or pre-shared key; the old one ends after the overlap',
+        summary: 'Make the next secret, pre-shared key or OSCORE context; the old one ends after the overlap',
         tags,
         params: idParams,
         body: rotateInput,
@@ -154,25 +172,34 @@ export function credentialRoutes(app: HttpApp, parts: RouteParts): void {
       const { kind, owner } = found(id)
       ceiling.checkOwner(principal, owner)
       const actor = actorOf(principal)
-      const { identity, key, ...rotation } = request.body
+      const { identity, key, senderId, ...rotation } = request.body
+      checkOnly(kind, { psk: { identity, key }, oscore: { senderId } })
       if (kind === 'psk') {
         const next = await registry.rotatePsk(id, { ...rotation, identity, key }, actor)
         const psk = { identity: next.identity, key: next.key.toString('hex') }
         return reply.code(201).send({ credential: credentialView(next.credential), psk })
       }
+      if (kind === 'oscore') {
+        const next = await registry.rotateOscore(id, { ...rotation, senderId }, actor)
+        return reply.code(201).send({ credential: credentialView(next.credential), oscore: oscoreView(next) })
+      }
       if (kind === 'scram')
         throw new Failure('wrong-state', `${id} is a scram credential; revoke it, then issue the next one.`)
       if (kind !== 'secret')
         throw new Failure('wrong-state', `${id} is a ${kind} credential; issue the next one, then revoke this one.`)
-      if (identity !== undefined || key !== undefined)
-        throw new Failure(
-          'invalid-input',
-          `body.${identity === undefined ? 'key' : 'identity'}: only for a psk credential`,
-        )
       const next = await registry.rotateSecret(id, rotation, actor)
       return reply.code(201).send({ credential: credentialView(next.credential), secret: next.secret })
     },
   )
+}
+
+/** Fields that only one kind has: given for another they are a mistake worth telling. */
+function checkOnly(kind: string, fields: Readonly<Record<string, Readonly<Record<string, string | undefined>>>>): void {
+  for (const [owner, its] of Object.entries(fields)) {
+    const given = Object.keys(its).find(name => its[name] !== undefined)
+    if (owner !== kind && given !== undefined)
+      throw new Failure('invalid-input', `body.${given}: only for a credential of kind ${owner}`)
+  }
 }
 
 async function issue(
@@ -195,6 +222,11 @@ async function issue(
       const { kind: _kind, owner, ...options } = input
       const { credential, username, password } = await registry.issueScram(owner, options, actor)
       return { credential: credentialView(credential), scram: { username, password } }
+    }
+    case 'oscore': {
+      const { kind: _kind, owner, ...options } = input
+      const issued = await registry.issueOscore(owner, options, actor)
+      return { credential: credentialView(issued.credential), oscore: oscoreView(issued) }
     }
     case 'jwt-key': {
       const { kind: _kind, owner, ...options } = input

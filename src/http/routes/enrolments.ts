@@ -52,6 +52,7 @@ const redeemInput = z.union([
     audience: z.enum(['mqtt', 'token']).describe('What it opens: the broker, or the token endpoint.'),
   }),
   z.strictObject({ ...redemption, kind: z.literal('psk') }),
+  z.strictObject({ ...redemption, kind: z.literal('oscore') }),
   z.strictObject({
     ...redemption,
     kind: z.literal('jwt-key'),

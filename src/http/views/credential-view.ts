@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { IssuedOscore } from '../../registry/oscore-issuing.ts'
 import type { CredentialRecord, PublicJwk } from '../../registry/records.ts'
 import { timestamp, timestampOrNull, timestampSchema } from './timestamp.ts'
 
@@ -43,6 +44,13 @@ export const credentialSchema = z
     }),
     z.object({ kind: z.literal('psk'), ...common, identity: z.string() }),
     z.object({
+      kind: z.literal('oscore'),
+      ...common,
+      senderId: z.string().describe('Hex, as the device sees it: what its requests are found by.'),
+      recipientId: z.string(),
+      idContext: z.string().nullable(),
+    }),
+    z.object({
       kind: z.literal('scram'),
       ...common,
       mechanism: z.string().describe('SASL mechanism; the username is the owner.'),
@@ -76,6 +84,10 @@ export function credentialView(record: CredentialRecord): CredentialView {
       return { kind: record.kind, ...shared, keyId: record.keyId, audience: record.audience }
     case 'psk':
       return { kind: record.kind, ...shared, identity: record.identity }
+    case 'oscore': {
+      const { kind, senderId, recipientId, idContext } = record
+      return { kind, ...shared, senderId, recipientId, idContext }
+    }
     case 'scram':
       return { kind: record.kind, ...shared, mechanism: record.mechanism }
     case 'jwt-key':
@@ -94,6 +106,19 @@ function publicJwk(jwk: PublicJwk): z.input<typeof jwkSchema> {
   }
 }
 
+/** The security context as a device keeps it. */
+export function oscoreView({ credential, secrets }: IssuedOscore): NonNullable<z.input<typeof issuedSchema>['oscore']> {
+  const { senderId, recipientId, idContext } = credential
+  const { masterSecret, masterSalt } = secrets
+  return {
+    senderId,
+    recipientId,
+    idContext,
+    masterSecret: masterSecret.toString('hex'),
+    masterSalt: masterSalt.toString('hex'),
+  }
+}
+
 /** What leaves the house exactly once: shown to whoever made the credential, kept nowhere in this form. */
 export const issuedSchema = z
   .object({
@@ -102,6 +127,19 @@ export const issuedSchema = z
     psk: z
       .exactOptional(z.object({ identity: z.string(), key: z.string().describe('Hex.') }))
       .describe('kind psk: what the device needs. It is not shown again.'),
+    oscore: z
+      .exactOptional(
+        z.object({
+          senderId: z.string().describe('Hex, like all of it; as the device sees it.'),
+          recipientId: z.string(),
+          idContext: z.string().nullable(),
+          masterSecret: z.string(),
+          masterSalt: z.string(),
+        }),
+      )
+      .describe(
+        'kind oscore: the security context of the device (RFC 8613), AES-CCM-16-64-128 and HKDF SHA-256. Its secrets are not shown again.',
+      ),
     scram: z
       .exactOptional(z.object({ username: z.string(), password: z.string() }))
       .describe('kind scram: what the device needs. It is not shown again.'),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ENROLMENT_KINDS } from '../../enrolment/authorisation.ts'
 import type { Enrolment } from '../../enrolment/enrolment-record.ts'
 import type { IssuedCredential } from '../../enrolment/issue-credential.ts'
-import { credentialView, type issuedSchema } from './credential-view.ts'
+import { credentialView, type issuedSchema, oscoreView } from './credential-view.ts'
 import { timestamp, timestampOrNull, timestampSchema } from './timestamp.ts'
 
 export const enrolmentKindSchema = z.enum(ENROLMENT_KINDS)
@@ -55,5 +55,6 @@ export function issuedView(issued: IssuedCredential): z.input<typeof issuedSchem
   if ('certificatePem' in issued) return { credential, certificate: issued.certificatePem, chain: issued.chainPem }
   if ('secret' in issued) return { credential, secret: issued.secret }
   if ('key' in issued) return { credential, psk: { identity: issued.identity, key: issued.key.toString('hex') } }
+  if ('secrets' in issued) return { credential, oscore: oscoreView(issued) }
   return { credential }
 }

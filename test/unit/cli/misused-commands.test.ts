@@ -21,7 +21,7 @@ afterAll(() => rm(folder, { recursive: true }))
 
 /** None of these reaches a broker: there is none. */
 test.each<[string, RegExp]>([
-  ['credential issue --device t1', /--kind is needed: x509, secret, psk, scram, jwt-key/],
+  ['credential issue --device t1', /--kind is needed: x509, secret, psk, oscore, scram, jwt-key/],
   ['credential issue --kind cert --device t1', /--kind cert: choose one of/],
   ['credential issue --kind secret', /--device <id> or --client <id>/],
   ['credential issue --kind secret --device t1 --client c1', /not both/],

@@ -22,6 +22,7 @@ const base = {
 const CREDENTIALS: readonly CredentialRecord[] = [
   { ...base, kind: 'secret', keyId: 'abcdefghijkl', audience: 'mqtt', pepper: 'HIDDEN-pepper', mac: 'HIDDEN-mac' },
   { ...base, kind: 'psk', identity: 'kettle', sealed: 'HIDDEN-sealed' },
+  { ...base, kind: 'oscore', senderId: 'a1', recipientId: '00', idContext: null, sealed: 'HIDDEN-sealed' },
   { ...base, kind: 'x509', fingerprint: 'ab', serial: '01', issuer: 'issuing', subject: 'CN=kettle' },
   {
     ...base,
