@@ -1,6 +1,6 @@
 // A reader with a persistent session that goes away and comes back: what was sent meanwhile must be waiting for it.
-import type { Heard } from './checks/restart-checks.ts'
 import type { BrokerAddress } from './devices/home-device.ts'
+import type { WireMessage } from './message.ts'
 import { type Entry, TurnedAway, Visitor } from './visitor.ts'
 
 /** Seconds that its session is kept. */
@@ -13,7 +13,7 @@ const MOST = 100_000
 export class AbsentReader {
   readonly #address: BrokerAddress
   readonly #login: Pick<Entry, 'clientId' | 'username' | 'password'>
-  readonly received: Heard[] = []
+  readonly received: WireMessage[] = []
   #visitor: Visitor | null = null
   /** `performance.now()` from which on it is away. */
   #leftAt: number | null = null
@@ -53,8 +53,8 @@ export class AbsentReader {
     const visitor = await Visitor.enter(this.#address, {
       ...this.#login,
       sessionExpiry: KEPT,
-      onMessage: ({ topic, payload }) => {
-        if (this.received.length < MOST) this.received.push({ topic, payload })
+      onMessage: message => {
+        if (this.received.length < MOST) this.received.push(message)
       },
     })
     if (visitor instanceof TurnedAway) throw new Error(`the reader was answered with ${visitor.evidence}`)

@@ -1,4 +1,5 @@
 // Judges the home by what is received over the wire and the plan's set points; asks neither controllers nor the world.
+import { isNumber, type Message, readMessage, type WireMessage } from './message.ts'
 import type { RoomReport } from './report.ts'
 
 /** Kelvin on either side of the set point. */
@@ -10,9 +11,7 @@ export const READING_COUNTS = 5
 /** Command ids kept per room; the oldest are forgotten. */
 const KEPT_COMMANDS = 10_000
 
-export interface Received {
-  readonly topic: string
-  readonly payload: Buffer
+export interface Received extends WireMessage {
   /** It was stored, and is no news. */
   readonly retained: boolean
   /** Seconds of wall time from the beginning of the run. */
@@ -70,11 +69,12 @@ export class HomeChecker {
   }
 
   /** What does not fit is passed over: anybody might have sent it. */
-  hear({ topic, payload, retained, at }: Received): void {
+  hear(received: Received): void {
+    const { topic, retained, at } = received
     this.#received += 1
     const [home, name = '', what, detail, more] = topic.split('/')
     const room = this.#rooms.get(name)
-    const message = objectOf(payload)
+    const message = readMessage(received)
     if (home !== 'home' || room === undefined || message === null || more !== undefined) return
     if (detail === undefined) {
       if (what === 'temperature' && !retained) this.#measured(room, message.celsius, at)
@@ -203,19 +203,5 @@ function powered(room: RoomRecord, { watts, kWh }: Message): void {
 function alerted({ alerts }: RoomRecord, { what, id }: Message, at: number): void {
   if (typeof what === 'string' && isNumber(id) && alerts.length < KEPT_COMMANDS) alerts.push({ what, id, at })
 }
-
-type Message = Readonly<Record<string, unknown>>
-
-/** The JSON object of a payload; null when it is none. */
-export function objectOf(payload: Buffer): Message | null {
-  try {
-    const value: unknown = JSON.parse(payload.toString())
-    return typeof value === 'object' && value !== null ? Object.assign(Object.create(null), value) : null
-  } catch {
-    return null
-  }
-}
-
-export const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 
 const rounded = (value: number, digits: number): number => Number(value.toFixed(digits))

@@ -1,4 +1,5 @@
 // The home that the demo brings to life: who lives in which room, over which protocol, with which credential.
+import type { Notation } from './message.ts'
 
 export type Protocol = 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'coap' | 'coaps' | 'coap+tcp' | 'coaps+tcp'
 export type CredentialName = 'x509' | 'psk' | 'secret' | 'jwt' | 'oscore'
@@ -10,6 +11,8 @@ export interface DevicePlan {
   readonly credential: CredentialName
   /** Who makes its JWTs: the device with a key of its own, or the token endpoint for a secret. Only with `jwt`. */
   readonly tokens?: 'signed' | 'fetched'
+  /** How it writes what it measures; JSON when absent. */
+  readonly notation?: Notation
 }
 
 export interface RoomPlan {
@@ -56,7 +59,13 @@ export const HOME: HomePlan = {
       area: 16,
       window: 2,
       thermostat: { id: 'thermostat-bedroom', protocol: 'wss', credential: 'secret' },
-      airConditioner: { id: 'ac-bedroom', protocol: 'coap', credential: 'jwt', tokens: 'signed' },
+      airConditioner: {
+        id: 'ac-bedroom',
+        protocol: 'coap',
+        credential: 'jwt',
+        tokens: 'signed',
+        notation: 'senml+json',
+      },
     },
     {
       name: 'study',
@@ -71,8 +80,14 @@ export const HOME: HomePlan = {
       setpoint: 22.5,
       area: 13,
       window: 1.5,
-      thermostat: { id: 'thermostat-nursery', protocol: 'coap', credential: 'jwt', tokens: 'fetched' },
-      airConditioner: { id: 'ac-nursery', protocol: 'coap', credential: 'secret' },
+      thermostat: {
+        id: 'thermostat-nursery',
+        protocol: 'coap',
+        credential: 'jwt',
+        tokens: 'fetched',
+        notation: 'senml+cbor',
+      },
+      airConditioner: { id: 'ac-nursery', protocol: 'coap', credential: 'secret', notation: 'senml+cbor' },
     },
   ],
   gateway: {

@@ -2,6 +2,7 @@
 import { connect, type IClientOptions, type MqttClient } from 'mqtt'
 import type { BrokerAddress } from './devices/home-device.ts'
 import { reachable } from './devices/link.ts'
+import type { WireMessage } from './message.ts'
 
 export interface Entry {
   readonly clientId: string
@@ -15,9 +16,7 @@ export interface Entry {
   readonly onMessage?: (message: VisitorMessage) => void
 }
 
-export interface VisitorMessage {
-  readonly topic: string
-  readonly payload: Buffer
+export interface VisitorMessage extends WireMessage {
   readonly retained: boolean
 }
 
@@ -129,7 +128,9 @@ interface Answer {
 export const hex = (code: number): string => `0x${code.toString(16).padStart(2, '0')}`
 
 export function listenTo(client: MqttClient, heard: (message: VisitorMessage) => void): void {
-  client.on('message', (topic, payload, { retain }) => heard({ topic, payload, retained: retain }))
+  client.on('message', (topic, payload, { retain: retained, properties }) =>
+    heard({ topic, payload, contentType: properties?.contentType ?? null, retained }),
+  )
 }
 
 /** Once, or with `reconnectPeriod` (milliseconds) again and again. */

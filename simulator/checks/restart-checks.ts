@@ -1,17 +1,11 @@
 // What a broker that was killed and started again must still know.
 import type { Acknowledged } from '../devices/home-device.ts'
-import { isNumber, objectOf } from '../home-checker.ts'
+import { isNumber, readMessage, type WireMessage } from '../message.ts'
 import type { Check } from '../report.ts'
 
-/** A message as somebody received it. */
-export interface Heard {
-  readonly topic: string
-  readonly payload: Buffer
-}
-
 /** `seq` of a message of the home; a command has an `id` instead. Null: neither. */
-export function sequenceOf(payload: Buffer): number | null {
-  const message = objectOf(payload)
+export function sequenceOf(heard: WireMessage): number | null {
+  const message = readMessage(heard)
   const number = message?.seq ?? message?.id
   return isNumber(number) ? number : null
 }
@@ -20,10 +14,10 @@ export function sequenceOf(payload: Buffer): number | null {
 const isKept = (topic: string): boolean => /^home\/[^/]+\/(temperature|alert|ac\/state)$/.test(topic)
 
 /** `before`: what devices were told is safe, before the kill. `found`: what a newcomer is given after it. */
-export function retainedCheck(before: readonly Acknowledged[], found: readonly Heard[]): Check {
+export function retainedCheck(before: readonly Acknowledged[], found: readonly WireMessage[]): Check {
   const promised = newestByTopic(before.filter(({ topic }) => isKept(topic)))
   const stored = new Map<string, number>()
-  for (const { topic, payload } of found) stored.set(topic, Math.max(stored.get(topic) ?? 0, sequenceOf(payload) ?? 0))
+  for (const one of found) stored.set(one.topic, Math.max(stored.get(one.topic) ?? 0, sequenceOf(one) ?? 0))
   const lost = [...promised].filter(([topic, seq]) => (stored.get(topic) ?? -1) < seq)
   return {
     name: 'retained-survives-restart',
@@ -52,7 +46,7 @@ function newestByTopic(acknowledged: readonly Acknowledged[]): Map<string, numbe
  * `missed`: what was acknowledged to its senders while the reader was away. `received`: what the reader got when it came
  * back. A repetition is allowed (QoS 1), a gap is not, nor a first appearance out of order.
  */
-export function queuedCheck(missed: readonly Acknowledged[], received: readonly Heard[]): Check {
+export function queuedCheck(missed: readonly Acknowledged[], received: readonly WireMessage[]): Check {
   const expected = new Map<string, number[]>()
   for (const { topic, seq } of missed) expected.set(topic, [...(expected.get(topic) ?? []), seq])
   const got = firstAppearances(received)
@@ -78,13 +72,13 @@ export function queuedCheck(missed: readonly Acknowledged[], received: readonly 
   }
 }
 
-function firstAppearances(received: readonly Heard[]): Map<string, number[]> {
+function firstAppearances(received: readonly WireMessage[]): Map<string, number[]> {
   const got = new Map<string, Set<number>>()
-  for (const { topic, payload } of received) {
-    const seq = sequenceOf(payload)
+  for (const one of received) {
+    const seq = sequenceOf(one)
     if (seq === null) continue
-    const seen = got.get(topic) ?? new Set()
-    got.set(topic, seen.add(seq))
+    const seen = got.get(one.topic) ?? new Set()
+    got.set(one.topic, seen.add(seq))
   }
   return new Map([...got].map(([topic, seen]) => [topic, [...seen]]))
 }

@@ -1,7 +1,8 @@
 // An air conditioner: obeys commands of its room, confirms them, and reads its own meter.
 import { AirConditionerControl } from '../control/air-conditioner-control.ts'
 import type { State } from '../control/orders.ts'
-import { type Behaviour, every, type Message, type Voice, wallPeriod } from './behaviour.ts'
+import type { Message } from '../message.ts'
+import { type Behaviour, every, type Voice, wallPeriod } from './behaviour.ts'
 import { Device, type DeviceParts } from './device.ts'
 import type { AirConditionerDevice, Surroundings } from './home-device.ts'
 import { readCommand } from './payloads.ts'

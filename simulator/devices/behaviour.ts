@@ -1,7 +1,5 @@
 // What a device does with its connection: measure, obey, report. How it gets and keeps one is the station's affair.
-
-/** A JSON object, as all payloads of the home are. */
-export type Message = Readonly<Record<string, unknown>>
+import type { Message } from '../message.ts'
 
 export interface SayOptions {
   /** Default 1. */
@@ -28,16 +26,6 @@ export interface Behaviour {
   /** `message` comes from the wire: anything may be in it. */
   received(topic: string, message: Message, voice: Voice): void
   end(): void
-}
-
-/** null: not a JSON object. */
-export function readMessage(payload: Buffer): Message | null {
-  try {
-    const value: unknown = JSON.parse(payload.toString())
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Message) : null
-  } catch {
-    return null
-  }
 }
 
 /** Milliseconds of wall time for a period of simulated seconds: at most ten periods in a second. */

@@ -2,13 +2,14 @@
 // the package opens when it is imported stay unused, and keep no process alive.
 import { createSocket, type Socket } from 'node:dgram'
 import { Agent, type CoapPacket, ObserveReadStream, type OutgoingMessage } from 'coap'
+import { mimeOf } from '../../src/coap-wire/content-formats.ts'
 import { type Endpoint, LinkClosed, reachable } from './link.ts'
 
 export interface CoapRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
   readonly query: Readonly<Record<string, string>>
-  readonly payload?: string
+  readonly payload?: string | Buffer
   /** A content format of the IANA table. */
   readonly contentFormat?: number
 }
@@ -17,6 +18,8 @@ export interface CoapResponse {
   /** As `2.05`. */
   readonly code: string
   readonly payload: Buffer
+  /** What its content format stands for; null without one that is known. */
+  readonly contentType: string | null
   /** Observe sequence number (RFC 7641 3.4); null: this is no notification. */
   readonly observe: number | null
 }
@@ -163,14 +166,25 @@ export class NotificationOrder {
 
 function responseOf(packet: CoapPacket): CoapResponse {
   const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.alloc(0)
-  return { code: String(packet.code), payload, observe: observeOf(packet) }
+  return { code: String(packet.code), payload, contentType: contentTypeOf(packet), observe: observeOf(packet) }
 }
 
 /** The package turns option values into numbers in place, but only of the packets it made a message of. */
-function observeOf({ options }: CoapPacket): number | null {
-  const value: unknown = options?.find(({ name }) => name === 'Observe')?.value
-  if (Buffer.isBuffer(value)) return value.reduce((sum, byte) => sum * 256 + byte, 0)
+function observeOf(packet: CoapPacket): number | null {
+  const value = optionOf(packet, 'Observe')
   return typeof value === 'number' ? value : null
+}
+
+/** Of a format that the package knows it makes the media type. */
+function contentTypeOf(packet: CoapPacket): string | null {
+  const value = optionOf(packet, 'Content-Format')
+  return typeof value === 'number' ? mimeOf(value) : value
+}
+
+function optionOf({ options }: CoapPacket, option: string): number | string | null {
+  const value: unknown = options?.find(({ name }) => name === option)?.value
+  if (Buffer.isBuffer(value)) return value.reduce((sum, byte) => sum * 256 + byte, 0)
+  return typeof value === 'number' || typeof value === 'string' ? value : null
 }
 
 function echoOf({ options }: CoapPacket): Buffer | null {

@@ -30,7 +30,7 @@ const HEARTBEAT = 1_000
 const OBSERVE_AGAIN = 1_000
 /** Milliseconds for the logout. */
 const FAREWELL = 500
-const JSON_FORMAT = 50
+const TEXT_FORMAT = 0
 const CONNECTION = '/mqtt/connection'
 
 /** Logs in. Throws `LoginRefused`, or `LinkClosed` when nobody answers. */
@@ -49,7 +49,7 @@ export async function openCoapLink({
   try {
     const query = { clientid: clientId, username: clientId }
     const answer = await exchange.request(
-      { method: 'POST', path: CONNECTION, query, payload: password, contentFormat: 0 },
+      { method: 'POST', path: CONNECTION, query, payload: password, contentFormat: TEXT_FORMAT },
       LOGIN_TIMEOUT,
     )
     if (answer.code.startsWith('4.')) throw new LoginRefused(`the broker answered the login with ${answer.code}`)
@@ -82,13 +82,13 @@ export class CoapLink implements Link {
   }
 
   /** State by PUT, which retains; events by POST. */
-  async publish({ topic, payload, qos, retain }: Outgoing): Promise<Outcome> {
+  async publish({ topic, payload, contentFormat, qos, retain }: Outgoing): Promise<Outcome> {
     const answer = await this.#inTurn({
       method: retain ? 'PUT' : 'POST',
       path: pathOf(topic),
       query: { ...this.#session, qos: String(qos) },
       payload,
-      contentFormat: JSON_FORMAT,
+      contentFormat,
     })
     return this.#outcomeOf(answer)
   }
@@ -136,7 +136,8 @@ export class CoapLink implements Link {
   /** Without `observe` an answer ends its observation, or there never was one: it is asked for again. */
   #notified(topic: string, response: CoapResponse): void {
     if (this.#closed) return
-    if (isSuccess(response) && response.payload.length > 0) this.#listener.message(topic, response.payload)
+    const { payload, contentType } = response
+    if (isSuccess(response) && payload.length > 0) this.#listener.message({ topic, payload, contentType })
     if (response.observe !== null && isSuccess(response)) return
     if (this.#outcomeOf(response) === 'denied') this.#listener.denied(topic)
     void this.#observeAgain(topic)

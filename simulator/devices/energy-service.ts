@@ -1,5 +1,6 @@
 // The energy service: reads what the air conditioners take, with access tokens of the token endpoint.
-import type { Behaviour, Message } from './behaviour.ts'
+import type { Message } from '../message.ts'
+import type { Behaviour } from './behaviour.ts'
 import type { EnergyService } from './home-device.ts'
 import { readPower } from './payloads.ts'
 import { Station, type StationParts } from './station.ts'

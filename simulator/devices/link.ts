@@ -1,4 +1,5 @@
 // One login over one connection, whatever the protocol. A link never comes back: who lost one opens the next.
+import type { WireMessage } from '../message.ts'
 
 /** What a device shows of itself to log in. */
 export type Login =
@@ -10,8 +11,9 @@ export type Login =
 
 export interface Outgoing {
   readonly topic: string
-  /** JSON. */
-  readonly payload: string
+  readonly payload: Buffer
+  /** What the payload is written in: a number of the IANA table of CoAP content formats. */
+  readonly contentFormat: number
   readonly qos: 0 | 1
   readonly retain: boolean
 }
@@ -21,7 +23,7 @@ export type Outcome = 'accepted' | 'denied' | 'later'
 
 /** What a link tells. Given when it is opened, because messages may come with the answer to the login. */
 export interface LinkListener {
-  message(topic: string, payload: Buffer): void
+  message(message: WireMessage): void
   /** A subscription that ended, or could not be had again. */
   denied(filter: string): void
   /** Once, unless `end` was called before. `reason` is for a person. */

@@ -1,6 +1,7 @@
 // A link over MQTT 5 with the `mqtt` package: TLS with a certificate or a pre-shared key, a secret or JWT as password, WebSocket.
 import type { ConnectionOptions } from 'node:tls'
 import { connect, type IClientOptions, type MqttClient } from 'mqtt'
+import { mimeOf } from '../../src/coap-wire/content-formats.ts'
 import {
   type Endpoint,
   type Link,
@@ -82,7 +83,9 @@ export class MqttLink implements Link {
     this.#client = client
     this.#listener = listener
     // Also while the link ends: the package acknowledges what it has handed over, and the broker forgets it.
-    client.on('message', (topic, payload) => listener.message(topic, payload))
+    client.on('message', (topic, payload, { properties }) =>
+      listener.message({ topic, payload, contentType: properties?.contentType ?? null }),
+    )
     client.on('disconnect', packet => {
       const text = packet.properties?.reasonString
       this.#reason = `the broker ended the connection: ${text ?? `reason 0x${(packet.reasonCode ?? 0).toString(16)}`}`
@@ -101,8 +104,9 @@ export class MqttLink implements Link {
     this.#state = 'open'
   }
 
-  publish({ topic, payload, qos, retain }: Outgoing): Promise<Outcome> {
-    const options = { qos, retain, properties: { contentType: 'application/json' } }
+  publish({ topic, payload, contentFormat, qos, retain }: Outgoing): Promise<Outcome> {
+    const contentType = mimeOf(contentFormat)
+    const options = { qos, retain, ...(contentType !== null && { properties: { contentType } }) }
     return this.#answered(settle => this.#client.publish(topic, payload, options, error => settle(error ?? null)))
   }
 

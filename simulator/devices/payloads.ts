@@ -1,6 +1,6 @@
 // What devices read in the messages of others. null: it is not what it should be, and is passed over.
 import type { Command, Mode, State } from '../control/orders.ts'
-import type { Message } from './behaviour.ts'
+import type { Message } from '../message.ts'
 
 /** `home/<room>/ac/set` */
 export function readCommand({ mode, id }: Message): Command | null {

@@ -22,7 +22,7 @@ export async function openVisit({ device, broker, login, signal }: VisitParts): 
     login,
     sessionExpiry: 0,
     signal,
-    listener: { message: (topic, payload) => void renewal.heard(topic, payload), denied() {}, closed() {} },
+    listener: { message: message => void renewal.heard(message), denied() {}, closed() {} },
   })
   return { link, renewal, leave: () => link.end() }
 }

@@ -1,6 +1,7 @@
 // The next credential for the present one: over the device's own connection, or over HTTPS with its certificate.
 import { randomUUID } from 'node:crypto'
 import { LatchkeyClient } from '../../src/client/client.ts'
+import { JSON_FORMAT, type WireMessage } from '../message.ts'
 import { makeCertificateRequest } from './certificate-request.ts'
 import type { KeptCredential } from './credential-folder.ts'
 import { lifeOf } from './enrolling.ts'
@@ -39,7 +40,7 @@ export class SessionRenewal {
   #waiting: { readonly id: string; readonly answered: (answer: Answer) => void } | null = null
 
   /** To be handed every message of the link; true: it was an answer, and not for the device. */
-  heard(topic: string, payload: Buffer): boolean {
+  heard({ topic, payload }: WireMessage): boolean {
     if (topic !== RENEWED) return false
     const answer = readAnswer(payload)
     if (answer !== null && answer.id === this.#waiting?.id) this.#waiting.answered(answer)
@@ -55,7 +56,13 @@ export class SessionRenewal {
         this.#waiting = { id, answered: resolve }
         timer = setTimeout(() => reject(new Error('no answer to the renewal')), ANSWER_TIMEOUT)
       })
-      const asked = link.publish({ topic: RENEW, payload: JSON.stringify({ id }), qos: 1, retain: false })
+      const asked = link.publish({
+        topic: RENEW,
+        payload: Buffer.from(JSON.stringify({ id })),
+        contentFormat: JSON_FORMAT,
+        qos: 1,
+        retain: false,
+      })
       const refusal = asked.then(outcome => {
         if (outcome !== 'accepted') throw new Error(`the renewal was answered with '${outcome}'`)
         return answer

@@ -2,8 +2,8 @@
 import { EventEmitter } from 'node:events'
 import { ApiError } from '../../src/client/client.ts'
 import type { CredentialName, DevicePlan, Protocol } from '../home-plan.ts'
-import type { Behaviour, Message, SayOptions, Voice } from './behaviour.ts'
-import { readMessage } from './behaviour.ts'
+import { type Message, type Notation, readMessage, type WireMessage, writeMessage } from '../message.ts'
+import type { Behaviour, SayOptions, Voice } from './behaviour.ts'
 import type { Acknowledged, BrokerAddress, Counts, HomeEvents, Inhabitant } from './home-device.ts'
 import type { Identity, RenewalLink } from './identity.ts'
 import { type Link, LinkClosed, LoginRefused, type Outgoing } from './link.ts'
@@ -52,6 +52,7 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
   readonly protocol: Protocol
   readonly credential: CredentialName
   readonly identity: Identity
+  readonly #notation: Notation
   readonly #broker: BrokerAddress
   readonly #behaviour: Behaviour
   readonly #outbox: Outbox<Parcel>
@@ -73,6 +74,7 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
     this.protocol = plan.protocol
     this.credential = plan.credential
     this.identity = identity
+    this.#notation = plan.notation ?? 'json'
     this.#broker = broker
     this.#behaviour = behaviour
     this.#outbox = new Outbox({
@@ -98,8 +100,11 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
   say(topic: string, body: Message, { qos = 1, retain = false, seq: given }: SayOptions = {}): void {
     const seq = given ?? (this.#seqs.get(topic) ?? 0) + 1
     if (given === undefined) this.#seqs.set(topic, seq)
-    const payload = JSON.stringify(given === undefined ? { ...body, seq } : body)
-    const parcel: Parcel = { topic, payload, qos, retain, seq }
+    const written = writeMessage(
+      { topic, body: given === undefined ? { ...body, seq } : body, notation: this.#notation },
+      Date.now(),
+    )
+    const parcel: Parcel = { topic, ...written, qos, retain, seq }
     if (qos === 1) {
       this.#outbox.put(parcel)
       return
@@ -179,8 +184,8 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
       sessionExpiry: SESSION_EXPIRY,
       signal,
       listener: {
-        message: (topic, payload) => {
-          if (!renewal.heard(topic, payload)) this.#heard(topic, payload)
+        message: message => {
+          if (!renewal.heard(message)) this.#heard(message)
         },
         denied: filter => this.#denied(filter),
         closed: reason => tellClosed({ reason, at: performance.now() }),
@@ -272,10 +277,10 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
     this.#behaviour.begin(this)
   }
 
-  #heard(topic: string, payload: Buffer): void {
+  #heard(heard: WireMessage): void {
     this.#counts.received += 1
-    const message = readMessage(payload)
-    if (message !== null) this.#behaviour.received(topic, message, this)
+    const message = readMessage(heard)
+    if (message !== null) this.#behaviour.received(heard.topic, message, this)
   }
 
   #settled({ topic, seq }: Parcel, outcome: 'accepted' | 'denied'): void {

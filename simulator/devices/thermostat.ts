@@ -1,7 +1,8 @@
 // A thermostat: measures its room, reports it, and commands the air conditioner.
 import type { Order } from '../control/orders.ts'
 import { ThermostatControl } from '../control/thermostat-control.ts'
-import { type Behaviour, every, type Message, type Voice, wallPeriod } from './behaviour.ts'
+import type { Message } from '../message.ts'
+import { type Behaviour, every, type Voice, wallPeriod } from './behaviour.ts'
 import type { Surroundings } from './home-device.ts'
 import { readState } from './payloads.ts'
 

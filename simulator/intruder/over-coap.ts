@@ -50,7 +50,11 @@ const JSON_FORMAT = 50
 
 export function coapOutcome({ code, payload }: CoapResponse, what: string): Outcome {
   const ok = code.startsWith('4.')
-  const observed = ok ? 'refused' : payload.length > 0 ? `it read ${payload.toString().slice(0, 80)}` : 'it was done'
+  const observed = ok
+    ? 'refused'
+    : payload.length > 0
+      ? `it read ${JSON.stringify(payload.toString('latin1').slice(0, 80))}`
+      : 'it was done'
   return { ok, observed, evidence: `${code} for ${what}` }
 }
 

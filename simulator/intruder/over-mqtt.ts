@@ -84,7 +84,7 @@ const heardText = (granted: boolean, message: VisitorMessage | null): string =>
     ? granted
       ? 'the broker granted it'
       : 'refused'
-    : `it received ${message.topic}: ${message.payload.toString().slice(0, 80)}`
+    : `it received ${message.topic}: ${JSON.stringify(message.payload.toString('latin1').slice(0, 80))}`
 
 export async function expiredToken(parts: IntruderParts): Promise<Outcome> {
   const { own, address } = parts

@@ -16,9 +16,9 @@ export async function openHouse(run: Run): Promise<void> {
   run.listener = await WireListener.open(
     broker.address,
     { clientId: LISTENER, username: LISTENER, password: secret },
-    ({ topic, payload, retained }) => {
+    message => {
       const at = run.elapsed
-      if (at <= options.seconds) checker.hear({ topic, payload, retained, at })
+      if (at <= options.seconds) checker.hear({ ...message, at })
     },
   )
   run.tell(`${LISTENER} listens to home/#, to judge by what is on the wire; ${INTRUDER} is up to no good`)

@@ -1,8 +1,9 @@
 // The broker is killed in the middle of everything and started again: what it acknowledged, it must still know.
 import { AbsentReader } from '../absent-reader.ts'
 import { eventually } from '../bounded.ts'
-import { type Heard, queuedCheck, retainedCheck } from '../checks/restart-checks.ts'
+import { queuedCheck, retainedCheck } from '../checks/restart-checks.ts'
 import type { Acknowledged } from '../devices/home-device.ts'
+import type { WireMessage } from '../message.ts'
 import type { Run } from '../run.ts'
 import { LISTENER } from '../run-manifests.ts'
 import { TurnedAway, Visitor } from '../visitor.ts'
@@ -66,14 +67,14 @@ const missedBy = ({ leftAt }: AbsentReader, acknowledged: readonly Acknowledged[
   )
 
 /** What a newcomer is given, until nothing is missing or time is up. */
-async function retained(run: Run, password: string, acknowledged: readonly Acknowledged[]): Promise<Heard[]> {
-  const found: Heard[] = []
+async function retained(run: Run, password: string, acknowledged: readonly Acknowledged[]): Promise<WireMessage[]> {
+  const found: WireMessage[] = []
   const visitor = await Visitor.enter(run.broker.address, {
     clientId: `${LISTENER}/newcomer`,
     username: LISTENER,
     password,
-    onMessage: ({ topic, payload, retained: stored }) => {
-      if (stored) found.push({ topic, payload })
+    onMessage: message => {
+      if (message.retained) found.push(message)
     },
   })
   if (visitor instanceof TurnedAway) throw new Error(`the newcomer was answered with ${visitor.evidence}`)

@@ -78,6 +78,17 @@ describe('the home', { timeout: 90_000 }, () => {
     await expect.poll(() => energy.readings.get(room) ?? 0, PATIENCE).toBeGreaterThan(0)
   })
 
+  test.each([
+    ['thermostat-nursery', 'home/nursery/temperature', 'application/senml+cbor'],
+    ['ac-nursery', 'home/nursery/ac/power', 'application/senml+cbor'],
+    ['ac-bedroom', 'home/bedroom/ac/power', 'application/senml+json'],
+    ['ac-bedroom', 'home/bedroom/ac/state', 'application/json'],
+    ['thermostat-kitchen', 'home/kitchen/temperature', 'application/json'],
+  ])('%s writes %s as %s', async (_, topic, contentType) => {
+    const types = () => new Set(home.heard.filter(heard => heard.topic === topic).map(heard => heard.contentType))
+    await expect.poll(types, PATIENCE).toEqual(new Set([contentType]))
+  })
+
   test('the gateway speaks for its sensors', async () => {
     for (const { id, room } of HOME.gateway.sensors)
       await expect.poll(() => home.seqs(`home/${room}/sensor/${id}`).length, PATIENCE).toBeGreaterThan(0)

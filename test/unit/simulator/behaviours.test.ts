@@ -1,10 +1,11 @@
 // What thermostats, air conditioners, the gateway and the energy service say, and what they make of what they hear.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { AirConditionerBehaviour } from '../../../simulator/devices/air-conditioner.ts'
-import { type Message, readMessage, type SayOptions, wallPeriod } from '../../../simulator/devices/behaviour.ts'
+import { type SayOptions, wallPeriod } from '../../../simulator/devices/behaviour.ts'
 import { EnergyBehaviour } from '../../../simulator/devices/energy-service.ts'
 import { GatewayBehaviour } from '../../../simulator/devices/gateway.ts'
 import { ThermostatBehaviour } from '../../../simulator/devices/thermostat.ts'
+import type { Message } from '../../../simulator/message.ts'
 
 const room = 'kitchen'
 
@@ -161,8 +162,4 @@ describe('energy service', () => {
       ['study', 0.1],
     ])
   })
-})
-
-test.each(['', 'x', '[1]', '7', 'null', '"text"'])('%j is no message', text => {
-  expect(readMessage(Buffer.from(text))).toBeNull()
 })

@@ -73,14 +73,15 @@ test('a token that a device signs says who, for whom and until when', async () =
 })
 
 describe('renewal in session', () => {
+  const message = (topic: string, text: string) => ({ topic, payload: Buffer.from(text) })
   const present = { kind: 'psk', identity: 'old', key: '00', obtainedAt: 0, expiresAt: 1 } as const
   /** A link on which the broker answers with what the test says. */
   const linkWith = (answer: (id: string) => object | null, outcome: Outcome = 'accepted') => {
     const renewal = new SessionRenewal()
     const link: Link = {
       publish: async ({ payload }: Outgoing) => {
-        const reply = answer(JSON.parse(payload).id)
-        if (reply !== null) renewal.heard(RENEWED, Buffer.from(JSON.stringify(reply)))
+        const reply = answer(JSON.parse(payload.toString()).id)
+        if (reply !== null) renewal.heard(message(RENEWED, JSON.stringify(reply)))
         return outcome
       },
       subscribe: async () => 'accepted',
@@ -110,8 +111,8 @@ describe('renewal in session', () => {
 
   test('answers to others are not taken, and never reach the device', () => {
     const renewal = new SessionRenewal()
-    expect(renewal.heard(RENEWED, Buffer.from('{"id":"another"}'))).toBe(true)
-    expect(renewal.heard(RENEWED, Buffer.from('not JSON'))).toBe(true)
-    expect(renewal.heard('home/kitchen/ac/set', Buffer.from('{}'))).toBe(false)
+    expect(renewal.heard(message(RENEWED, '{"id":"another"}'))).toBe(true)
+    expect(renewal.heard(message(RENEWED, 'not JSON'))).toBe(true)
+    expect(renewal.heard(message('home/kitchen/ac/set', '{}'))).toBe(false)
   })
 })

@@ -3,7 +3,13 @@ import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { LinkClosed, type Outcome, type Outgoing } from '../../../simulator/devices/link.ts'
 import { Outbox } from '../../../simulator/devices/outbox.ts'
 
-const message = (payload: string): Outgoing => ({ topic: 't', payload, qos: 1, retain: false })
+const message = (text: string): Outgoing => ({
+  topic: 't',
+  payload: Buffer.from(text),
+  contentFormat: 50,
+  qos: 1,
+  retain: false,
+})
 
 /** A link whose answers the test gives. */
 class OpenLink {
@@ -11,7 +17,7 @@ class OpenLink {
   readonly #answers: { resolve(outcome: Outcome): void; reject(error: Error): void }[] = []
 
   readonly send = ({ payload }: Outgoing): Promise<Outcome> => {
-    this.sent.push(payload)
+    this.sent.push(payload.toString())
     return new Promise((resolve, reject) => this.#answers.push({ resolve, reject }))
   }
 

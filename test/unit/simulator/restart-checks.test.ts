@@ -62,5 +62,5 @@ test.each([
   ['[]', null],
   ['x', null],
 ])('the sequence of %s is %j', (payload, sequence) => {
-  expect(sequenceOf(Buffer.from(payload))).toBe(sequence)
+  expect(sequenceOf({ topic: TEMPERATURE, payload: Buffer.from(payload) })).toBe(sequence)
 })
