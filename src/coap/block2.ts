@@ -72,10 +72,9 @@ export const needsBlocks = (response: Response, sizeExponent: number): boolean =
 const mayBeCut = ({ code, payload = NOTHING }: Response): boolean =>
   code === CODE.Content || (codeClass(code) === 2 && payload.length > 0)
 
-/** A notification as it leaves: of a state that is longer than a block, the first one (RFC 7959 2.6). */
-export function asNotified(notification: Notification, largest: number): Response {
-  return notification.state === true ? blockOfAnswer(notification, null, largest) : notification
-}
+/** A notification as it leaves in datagrams: of one that is longer than a block, the first (RFC 7959 2.6). */
+export const asNotified = (notification: Notification, largest: number): Response =>
+  needsBlocks(notification, largest) ? blockOfAnswer(notification, null, largest) : notification
 
 /** Both in ascending order of their numbers. */
 export const withOptions = (options: readonly CoapOption[], added: readonly CoapOption[]): CoapOption[] =>

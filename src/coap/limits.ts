@@ -50,6 +50,10 @@ export interface CoapLimits {
   readonly transferBytes: number
   /** Since the last block. */
   readonly transferTimeout: number
+  /** Bytes of events longer than a block, kept that long for their observers to fetch the rest; the oldest gives way. */
+  readonly eventBytes: number
+  /** Those of one topic or filter that is observed. */
+  readonly eventsPerResource: number
 
   // --- what is served
   /** Bytes of the payload of one datagram, and of what anything but a topic is sent. */
@@ -107,6 +111,8 @@ export const COAP_LIMITS: CoapLimits = {
   transfersPerPeer: 4,
   transferBytes: 32 * 1024 * 1024,
   transferTimeout: 100_000,
+  eventBytes: 16 * 1024 * 1024,
+  eventsPerResource: 8,
   payloadBytes: 4096,
   queryBytes: 1024,
   sessions: 20_000,

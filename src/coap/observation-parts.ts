@@ -2,6 +2,7 @@
 import type { Subscription } from '../bus/subscription.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Meter } from '../model/meter.ts'
+import type { EventBodies } from './event-bodies.ts'
 import type { Observation } from './observation.ts'
 import type { Form, Notices } from './representation.ts'
 import type { Peer } from './resource.ts'
@@ -19,6 +20,7 @@ export interface ObservationTerms {
 
 export interface ObservationParts {
   readonly notices: Notices
+  readonly events: EventBodies
   readonly clock: Clock
   readonly meter: Meter
   /** For its epoch. */

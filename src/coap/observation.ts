@@ -44,6 +44,8 @@ export class Observation implements Receiver, Link, Held {
   #inflight: QueueEntry | 'retained' | null = null
   #confirmedAt: number
   #sequence = 0
+  /** ETag of the last long event: what the observer goes on with, when it asks for a later block. */
+  #longEvent: Buffer | null = null
   /** One for all that is not confirmable: the peer keeps it for each of the last ones. */
   readonly #toldOnce = (fate: Fate) => this.#told(fate, nothing)
   #ended = false
@@ -75,6 +77,16 @@ export class Observation implements Receiver, Link, Held {
   firstSequence(): number {
     this.#sequence = this.#parts.notices.nextSequence(this.#parts.clock.now())
     return this.#sequence
+  }
+
+  /** ETag of the long event that the observer was last notified of; null when it has asked for a state since. */
+  get longEvent(): Buffer | null {
+    return this.#longEvent
+  }
+
+  /** What is asked for from now on is the state, not the event. */
+  forgetEvent(): void {
+    this.#longEvent = null
   }
 
   /** Whether a registration with the same token asks for nothing else. */
@@ -211,8 +223,12 @@ export class Observation implements Receiver, Link, Held {
       this.#end('format', CODE.NotAcceptable) // RFC 7641 4.2
       return false
     }
-    const { sequence, options, payload, isState } = notices.of(message, form, clock.now(), this.#sequence)
+    const { sequence, options, payload, etag, isState } = notices.of(message, form, clock.now(), this.#sequence)
     this.#sequence = sequence
+    if (etag !== null) {
+      this.#longEvent = isState ? null : etag
+      if (!isState) this.#parts.events.keep(this.name, form, message)
+    }
     const { token } = this
     // Whole literals: fan-outs make very many of them, and an object that is spread costs more than its datagram.
     if (!confirmable) {

@@ -2,6 +2,7 @@
 import type { Bus } from '../bus/bus.ts'
 import { Failure } from '../model/failure.ts'
 import { blockBytes, sizeExponentOf } from './block2.ts'
+import { EventBodies } from './event-bodies.ts'
 import type { CoapLimits } from './limits.ts'
 import { Observation } from './observation.ts'
 import type { Ending, ObservationParts, ObservationTerms } from './observation-parts.ts'
@@ -20,6 +21,8 @@ export interface Registered {
 type OfPeer = Map<string, Observation>
 
 export class Observations {
+  /** What observers were notified of and no GET gives. */
+  readonly events: EventBodies
   readonly #bus: Bus
   readonly #limits: CoapLimits
   readonly #parts: ObservationParts
@@ -30,7 +33,9 @@ export class Observations {
   constructor({ bus, access, clock, meter }: CoapServerParts, limits: CoapLimits) {
     this.#bus = bus
     this.#limits = limits
+    this.events = new EventBodies(limits, clock, meter)
     this.#parts = {
+      events: this.events,
       notices: new Notices(blockBytes(sizeExponentOf(limits.blockSize))),
       clock,
       meter,
@@ -45,6 +50,19 @@ export class Observations {
 
   get(peer: Peer, token: Buffer): Observation | undefined {
     return this.#byPeer.get(peer)?.get(token.toString('latin1'))
+  }
+
+  /** ETag of the long event that this peer, as an observer of the name, was notified of last; null without one. */
+  longEvent(peer: Peer, name: string): Buffer | null {
+    for (const observation of this.#byPeer.get(peer)?.values() ?? [])
+      if (observation.name === name && observation.longEvent !== null) return observation.longEvent
+    return null
+  }
+
+  /** The peer reads the state of the name from its first block on. */
+  forgetEvent(peer: Peer, name: string): void {
+    for (const observation of this.#byPeer.get(peer)?.values() ?? [])
+      if (observation.name === name) observation.forgetEvent()
   }
 
   /** Observe: 1, or the token is used anew. */
@@ -122,6 +140,11 @@ export class Observations {
     observation.begin()
     const { subscription } = observation
     if (withRetained && subscription !== null && !subscription.session.ended) this.#bus.sendRetained(subscription)
+  }
+
+  /** Forgets events that nobody has fetched in time. */
+  sweep(): void {
+    this.events.sweep()
   }
 
   #checkRoom(peer: Peer, session: CoapSession): void {

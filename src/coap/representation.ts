@@ -13,6 +13,7 @@ export const CBOR = 60
 
 const TOPIC_MESSAGES: Lane = { name: 'CoAP topic message' }
 const ETAGS: Lane = { name: 'CoAP ETag' }
+const TOPIC_MESSAGE_ETAGS: Lane = { name: 'CoAP ETag of a topic message' }
 const ETAG_BYTES = 8
 
 /** Made once for all who ask or observe, as long as the message is kept. */
@@ -36,6 +37,12 @@ export const etagOf = (message: Message): Buffer =>
       .subarray(0, ETAG_BYTES),
   )
 
+/** The same of a form. */
+export const etagIn = (message: Message, form: Form): Buffer =>
+  form === 'value' ? etagOf(message) : message.shared(TOPIC_MESSAGE_ETAGS, made => shortHash(payloadOf(made, form)))
+
+const shortHash = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest().subarray(0, ETAG_BYTES)
+
 export const uint = (number: number, value: number): CoapOption => ({ number, value: uintValue(value) })
 
 const LONGEST_MAX_AGE = 0xffffffff
@@ -57,7 +64,9 @@ export interface Notice {
   readonly sequence: number
   readonly options: readonly CoapOption[]
   readonly payload: Buffer
-  /** GET gives the same, and it is longer than a block: the first one is enough (RFC 7959 2.6). */
+  /** It is longer than a block, so that the first one leaves, and GET gives the rest under this ETag (RFC 7959 2.6). */
+  readonly etag: Buffer | null
+  /** It is, and GET from its first block on gives the same. */
   readonly isState: boolean
 }
 
@@ -70,7 +79,7 @@ export class Notices {
   #sequence = 0
   #last: (Notice & { message: Message; form: Form; secondsLeft: number | undefined }) | null = null
 
-  /** `blockBytes`: the longest payload that leaves in one piece where GET can give the rest. */
+  /** `blockBytes`: the longest payload that leaves in one piece. */
   constructor(blockBytes: number) {
     this.#blockBytes = blockBytes
   }
@@ -90,13 +99,15 @@ export class Notices {
     let notice = this.#last
     if (notice?.message !== message || notice.form !== form || notice.secondsLeft !== secondsLeft) {
       const sequence = this.nextSequence(now)
-      const isState = form === 'value' && message.retain && message.payload.length > this.#blockBytes
+      const isLong = payloadOf(message, form).length > this.#blockBytes
+      const isState = isLong && form === 'value' && message.retain
+      const etag = isLong ? etagIn(message.keep(), form) : null
       const options = [
-        ...(isState ? [{ number: OPTION.ETag, value: etagOf(message) }] : []),
+        ...(etag === null ? [] : [{ number: OPTION.ETag, value: etag }]),
         observe(sequence),
         ...describingOptions(contentFormatIn(message, form), secondsLeft),
       ]
-      notice = { sequence, options, payload: payloadOf(message, form), isState, message, form, secondsLeft }
+      notice = { sequence, options, payload: payloadOf(message, form), etag, isState, message, form, secondsLeft }
       this.#last = notice
     }
     if (notice.sequence > after) return notice

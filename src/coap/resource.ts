@@ -25,8 +25,8 @@ export interface Notification {
   readonly payload: Buffer
   readonly confirmable: boolean
   /**
-   * What GET gives, not an event: a newer one with the same token may take its place while it waits (RFC 7641 4.5.2),
-   * and of one that is longer than a block, the rest is fetched with GET (RFC 7959 2.6). Others leave each and whole.
+   * What GET gives, not an event: a newer one with the same token may take its place while it waits (RFC 7641 4.5.2). Others
+   * leave each. Of one that is longer than a block, datagrams take the first, and GET gives the rest (RFC 7959 2.6).
    */
   readonly state?: boolean
   /** Asked before it leaves or is repeated: false when it has expired or is not permitted any more, and is dropped then. */

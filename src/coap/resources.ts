@@ -12,7 +12,7 @@ export interface Resources {
   readonly resources: Resource[]
   /** Opens the session of whom a channel has proved, or closes the channel. Never rejects. */
   readonly admit: (peer: Peer) => Promise<void>
-  /** Ends sessions that are idle; it does so by itself now and then. */
+  /** Ends sessions that are idle, and forgets long events; it does so by itself now and then. */
   sweep(): void
   /** Ends every session; its observers are told. */
   close(): void
@@ -31,12 +31,16 @@ export function openResources(parts: CoapServerParts & { readonly limits: CoapLi
     const now = clock.now()
     if (Math.abs(now - before) > 2 * SWEEP_INTERVAL) sessions.startTimeAt(now)
     else sessions.sweep(now)
+    observations.sweep()
     before = now
   }, SWEEP_INTERVAL)
   timer.unref()
   return {
     admit: peer => sessions.admit(peer),
-    sweep: () => sessions.sweep(clock.now()),
+    sweep() {
+      sessions.sweep(clock.now())
+      observations.sweep()
+    },
     resources: [
       new TopicResource({ bus, clock, meter, limits, sessions, observations, discovery }),
       new ConnectionResource(sessions, limits),

@@ -99,6 +99,7 @@ export class TopicResource implements Resource {
 
   #checkPublish(request: Request, { rights }: CoapSession): void {
     const topic = topicOf(request.path)
+    if (!isTopicName(topic)) throw new Failure('topic-name-invalid', `${printable(topic)} is no topic name.`)
     if (this.#parts.bus.service(topic) !== undefined) return
     const { qos, retain } = termsOf(request, topicOptionsOf(request))
     const decision = rights.decide({ action: 'publish', target: topic, qos, retain })
@@ -120,6 +121,8 @@ export class TopicResource implements Resource {
   #read(request: Request, session: CoapSession, topic: string): Response {
     const { accept, observe } = request
     topicOptionsOf(request)
+    const event = this.#eventAskedFor(request, session, topic)
+    if (event !== null) return event
     // A filter has no value of its own, but an observation of it ends like any other.
     if (observe === DEREGISTER && !isTopicName(topic) && parseFilter(topic) !== null) return { code: CODE.Content }
     const message = this.#retained(session, topic)
@@ -131,23 +134,52 @@ export class TopicResource implements Resource {
     const etag = etagOf(message)
     const tag = { number: OPTION.ETag, value: etag }
     const secondsLeft = message.secondsLeft(this.#parts.clock.now())
-    if (optionsOf(request, OPTION.ETag).some(known => known.equals(etag)))
+    if (!isLaterBlock(request) && optionsOf(request, OPTION.ETag).some(known => known.equals(etag)))
       return { code: CODE.Valid, options: [tag, ...describingOptions(null, secondsLeft)] }
+    if (!isLaterBlock(request)) this.#parts.observations.forgetEvent(request.peer, topic)
     const options = [tag, ...describingOptions(contentFormatIn(message, 'value'), secondsLeft)]
     return { code: CODE.Content, options, payload: payloadOf(message, 'value') }
   }
 
+  /**
+   * The event that an observer has had the first block of (RFC 7959 2.6): the one whose ETag it names, or else the last that
+   * it was notified of. Null when it asks for something else; `blocks-missing` when the event is gone.
+   */
+  #eventAskedFor(request: Request, session: CoapSession, name: string): Response | null {
+    if (!isLaterBlock(request)) return null
+    const { observations, bus, clock } = this.#parts
+    const place = parseFilter(name)
+    const named = optionsOf(request, OPTION.ETag)
+    const last = named.length > 0 ? null : observations.longEvent(request.peer, name)
+    const etags = last === null ? named : [last]
+    if (place === null || etags.length === 0) return null
+    for (const etag of etags) {
+      const event = observations.events.find(name, etag)
+      if (event === null) continue
+      const { message, form } = event
+      checkReadable(session, place.filter, message.topic, false)
+      if (request.accept !== null && contentFormatIn(message, form) !== request.accept)
+        throw new Failure('not-acceptable')
+      const described = describingOptions(contentFormatIn(message, form), message.secondsLeft(clock.now()))
+      const options = [{ number: OPTION.ETag, value: etag }, ...described]
+      return { code: CODE.Content, options, payload: payloadOf(message, form) }
+    }
+    if (isTopicName(name)) {
+      checkReadable(session, name, name, true)
+      const state = bus.retained.get(name)
+      if (state !== undefined && etags.some(etag => etag.equals(etagOf(state)))) return null
+    }
+    throw new Failure('blocks-missing', `What was begun at ${printable(name)} is not kept any more.`)
+  }
+
   /** Judged as a subscription and its first delivery are, before anybody learns whether there is something. */
-  #retained({ rights }: CoapSession, topic: string): Message | undefined {
+  #retained(session: CoapSession, topic: string): Message | undefined {
     if (!isTopicName(topic))
       throw new Failure(
         'topic-name-invalid',
         `${printable(topic)} is no topic name; a filter with + or # can be observed only.`,
       )
-    for (const action of ['subscribe', 'receive'] as const) {
-      const decision = rights.decide({ action, target: topic, qos: 0, ...(action === 'receive' && { retain: true }) })
-      if (!decision.permit) throw new Failure(refusalOf(decision))
-    }
+    checkReadable(session, topic, topic, true)
     return this.#parts.bus.retained.get(topic)
   }
 
@@ -197,6 +229,16 @@ export class TopicResource implements Resource {
   #beginAfterAnswer(observation: Observation, withRetained: boolean): void {
     setImmediate(() => this.#parts.observations.begin(observation, withRetained))
   }
+}
+
+const isLaterBlock = ({ block2 }: Request): boolean => block2 !== null && block2.number > 0
+
+/** Throws unless the session may subscribe to the filter and receive the topic. */
+function checkReadable({ rights }: CoapSession, filter: string, topic: string, retain: boolean): void {
+  const subscribe = rights.decide({ action: 'subscribe', target: filter, qos: 0 })
+  if (!subscribe.permit) throw new Failure(refusalOf(subscribe))
+  const receive = rights.decide({ action: 'receive', target: topic, qos: 0, retain })
+  if (!receive.permit) throw new Failure(refusalOf(receive))
 }
 
 const wantsRetained = ({ retainHandling }: TopicOptions, isNew: boolean): boolean =>

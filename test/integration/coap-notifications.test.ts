@@ -19,7 +19,7 @@ async function observer(limits: Partial<CoapLimits> = {}) {
   const options = [{ number: OPTION.Echo, value }]
   await exchange(client, encode(client.compose({ path: 'observed', observe: 0, options })))
   const fates: string[] = []
-  const notify = (text: string, confirmable: boolean, of: { state?: boolean } = {}) =>
+  const notify = (text: string, confirmable: boolean, of: { state?: boolean; code?: number } = {}) =>
     server.observer.notify({
       token: Buffer.from('tk'),
       code: CODE.Content,
@@ -75,15 +75,16 @@ test('a queue that is full drops its oldest, which is counted', async () => {
   expect(server.metric('dropped_total queue')).toBe(1)
 })
 
-test('of a long state its first block is sent; an event leaves whole, or not at all', async () => {
+test('of what is longer than a block the first one is sent, whether state or event (RFC 7959 2.6)', async () => {
   const { client, fates, notify } = await observer({ messageBytes: 2000 })
   notify('x'.repeat(1500), false, { state: true })
-  notify('y'.repeat(1500), false)
-  notify('z'.repeat(2500), false)
+  notify('y'.repeat(2500), false)
+  notify('z'.repeat(1024), false)
   const came = (await arrived(client)).map(messageOf)
-  expect(came.map(({ payload }) => payload.length)).toEqual([1024, 1500])
-  expect(came.map(message => optionOf(message, OPTION.Block2)?.toString('hex') ?? null)).toEqual(['0e', null])
-  expect(fates.map(fate => fate.split(' ')[1])).toEqual(['sent', 'sent', 'dropped'])
+  expect(came.map(({ payload }) => payload.length)).toEqual([1024, 1024, 1024])
+  expect(came.map(message => optionOf(message, OPTION.Block2)?.toString('hex') ?? null)).toEqual(['0e', '0e', null])
+  expect(came.map(message => uintOf(optionOf(message, OPTION.Size2) ?? Buffer.alloc(0)))).toEqual([1500, 2500, 0])
+  expect(fates.map(fate => fate.split(' ')[1])).toEqual(['sent', 'sent', 'sent'])
 })
 
 test('what is withdrawn is not repeated', async () => {
@@ -179,8 +180,8 @@ test('a listener that fails is logged, and stops neither timers nor others', asy
 
 test('an answer that the network refuses stops nothing', async () => {
   const { server, client, notify } = await observer({ messageBytes: 100_000 })
-  notify('x'.repeat(70_000), false)
-  notify('y'.repeat(70_000), true)
+  notify('x'.repeat(70_000), false, { code: CODE.NotFound })
+  notify('y'.repeat(70_000), true, { code: CODE.NotFound })
   server.time.advance(100_000)
   expect(shown(await exchange(client, encode(request(client, 'hello'))))).toEqual(['ACK 2.05 hello'])
 })

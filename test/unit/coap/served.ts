@@ -94,6 +94,8 @@ export interface Ask {
   readonly observe?: number
   readonly accept?: number
   readonly contentFormat?: number
+  /** Number of the block of the answer that is asked for. */
+  readonly block?: number
   readonly token?: string
   readonly confirmable?: boolean
   readonly options?: readonly CoapOption[]
@@ -205,7 +207,7 @@ function requestOf(peer: Peer, method: number, path: readonly string[], how: Ask
     observe: how.observe ?? null,
     contentFormat: how.contentFormat ?? null,
     accept: how.accept ?? null,
-    block2: null,
+    block2: how.block === undefined ? null : { number: how.block, more: false, sizeExponent: 6 },
     options: how.options ?? [],
     payload: Buffer.from(how.payload ?? ''),
   }
