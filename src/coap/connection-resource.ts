@@ -3,6 +3,7 @@ import { CODE } from '../coap-wire/codes.ts'
 import { OPTION } from '../coap-wire/options.ts'
 import { Failure } from '../model/failure.ts'
 import type { CoapLimits } from './limits.ts'
+import { withoutLineBreak } from './password.ts'
 import { uint } from './representation.ts'
 import type { Request, Resource, Response } from './resource.ts'
 import type { CoapSession } from './session.ts'
@@ -69,11 +70,4 @@ function passwordOf({ payload, query }: Request): Buffer | null {
   if (given.length > 1)
     throw new Failure('invalid-input', 'There is more than one password: send one, as payload or in the query.')
   return given[0] ?? null
-}
-
-/** What was sent from a file may end in one, and neither a secret nor a JWT does. */
-function withoutLineBreak(payload: Buffer): Buffer {
-  let end = payload.length
-  while (end > 0 && (payload[end - 1] === 0x0a || payload[end - 1] === 0x0d)) end--
-  return payload.subarray(0, end)
 }

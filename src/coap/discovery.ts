@@ -18,6 +18,7 @@ const LINK_FORMAT = 40
 const TOPICS = '/ps'
 
 const STATIC: readonly Link[] = [
+  { target: '/authz-info', attributes: new Map([['rt', 'ace.ai']]) },
   { target: '/mqtt/connection', attributes: new Map() },
   {
     target: TOPICS,

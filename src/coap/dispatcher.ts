@@ -20,7 +20,6 @@ export interface Asker extends Peer {
   /** Address and port. */
   readonly name: string
   readonly proved: boolean
-  prove(): void
 }
 
 export interface DispatcherParts {

@@ -46,6 +46,8 @@ export interface Peer {
   withdraw(token: Buffer): void
   /** Called once, when the peer is forgotten: its endpoint closed, or made room for others. */
   onGone(listener: () => void): void
+  /** Somebody stands behind it now: whoever is a stranger makes room before it does. */
+  prove(): void
 }
 
 export interface Request {

@@ -1,4 +1,5 @@
 // Everything that is served over CoAP.
+import { AuthzInfoResource } from './authz-info-resource.ts'
 import { ConnectionResource } from './connection-resource.ts'
 import { Discovery, WellKnownCore } from './discovery.ts'
 import type { CoapLimits } from './limits.ts'
@@ -44,6 +45,7 @@ export function openResources(parts: CoapServerParts & { readonly limits: CoapLi
     resources: [
       new TopicResource({ bus, clock, meter, limits, sessions, observations, discovery }),
       new ConnectionResource(sessions, limits),
+      new AuthzInfoResource(sessions),
       new WellKnownCore(discovery, sessions, limits),
     ],
     close() {

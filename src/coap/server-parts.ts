@@ -14,7 +14,7 @@ import type { CoapLimits } from './limits.ts'
 export interface CoapServerParts {
   readonly bus: Bus
   readonly access: Pick<Access, 'epoch' | 'rights'> & {
-    readonly sessions: Pick<Access['sessions'], 'register' | 'remove'>
+    readonly sessions: Pick<Access['sessions'], 'register' | 'renew' | 'remove'>
   }
   readonly authenticator: Pick<
     Authenticator,

@@ -3,7 +3,7 @@ import type { Rights } from '../access/rights.ts'
 import type { FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
 import { isSecure } from '../model/transport.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Endpoint, hasShown } from './endpoint.ts'
 
 /** What a session holds that falls with it. */
 export interface Held {
@@ -73,6 +73,11 @@ export class CoapSession implements LiveSession {
     return this.#channel !== null && isSecure(this.#channel.transport)
   }
 
+  /** The token alone has ended, on a channel that had shown nothing beside it: the next may come by the same one. */
+  #mayGoOn(failure: FailureCode): boolean {
+    return failure === 'token-expired' && this.#channel !== null && !hasShown(this.#channel.shown)
+  }
+
   /** A gateway on the id of a child that has left it goes too. */
   accessChanged(principal: Principal): void {
     if (this.#ended) return
@@ -101,6 +106,6 @@ export class CoapSession implements LiveSession {
     this.#keeper.ended(this, failure)
     for (const each of [...this.held]) each.end(failure ?? 'session-unknown')
     this.held.clear()
-    if (failure !== null) this.#channel?.close()
+    if (failure !== null && !this.#mayGoOn(failure)) this.#channel?.close()
   }
 }

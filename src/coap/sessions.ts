@@ -1,4 +1,5 @@
 // Who speaks: the session that a request belongs to.
+import type { SessionEvent } from '../access/session-event.ts'
 import type { Evidence } from '../model/evidence.ts'
 import { asFailure, Failure, type FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
@@ -8,6 +9,7 @@ import type { CoapLimits } from './limits.ts'
 import type { Peer, Request } from './resource.ts'
 import type { CoapServerParts } from './server-parts.ts'
 import { CoapSession, type SessionKeeper } from './session.ts'
+import { recordSession } from './session-record.ts'
 import { TokenBook } from './token-book.ts'
 
 export interface Opened {
@@ -111,6 +113,44 @@ export class CoapSessions implements SessionKeeper {
     }
   }
 
+  /**
+   * What a token and the channel it came by prove together: from now on the channel stands for that, until the token ends
+   * (RFC 9200 5.10.1). Rejects with what the door says, `identities-differ`, or what no longer holds.
+   */
+  async bind(peer: Peer, token: Buffer): Promise<void> {
+    const evidence = { ...evidenceOf(peer.endpoint), token }
+    const principal = await this.#parts.authenticator.authenticate(evidence)
+    const channel = await this.#channelOf(peer)
+    if (channel !== null) {
+      checkSameSubject(channel, principal)
+      this.#renew(channel, principal)
+      return
+    }
+    const before = await this.#settled(peer)
+    before?.close()
+    this.#keepPeer(peer, principal)
+    this.#follow(peer)
+    peer.prove()
+  }
+
+  /** Who the peer is, once nobody is being asked about it. */
+  async #settled(peer: Peer): Promise<CoapSession | undefined> {
+    try {
+      return await this.#byPeer.get(peer)
+    } catch {
+      return undefined // it was refused, and is nobody
+    }
+  }
+
+  #renew(session: CoapSession, principal: Principal): void {
+    try {
+      this.#parts.access.sessions.renew(session, principal)
+    } catch (error) {
+      session.end(asFailure(error).code)
+      throw error
+    }
+  }
+
   /** null: for nobody in particular. */
   #channelOf(peer: Peer): CoapSession | Promise<CoapSession> | null {
     if (hasShown(peer.endpoint.shown)) return this.#ofPeer(peer)
@@ -123,9 +163,9 @@ export class CoapSessions implements SessionKeeper {
     if (known !== undefined) return known
     const { shown, transport } = peer.endpoint
     if (!hasShown(shown) && this.#closedToStrangers.has(transport)) throw new Failure('no-evidence')
-    this.#follow(peer)
     const admitted = this.#admitPeer(peer)
     this.#byPeer.set(peer, admitted)
+    this.#follow(peer)
     return admitted
   }
 
@@ -152,6 +192,7 @@ export class CoapSessions implements SessionKeeper {
     if (this.#followed.has(peer)) return
     this.#followed.add(peer)
     peer.onGone(() => {
+      this.#followed.delete(peer)
       const known = this.#byPeer.get(peer)
       this.#byPeer.delete(peer)
       if (known instanceof Promise)
@@ -238,23 +279,8 @@ export class CoapSessions implements SessionKeeper {
     if (failure !== null) this.#parts.meter.count('latchkey_coap_sessions_ended_total', { failure })
   }
 
-  #record(type: 'session-start' | 'session-end', { session, endpoint }: Admitted, failure: FailureCode | null): void {
-    const { transport, address } = endpoint
-    const { kind, id } = session.principal.subject
-    const { clientId } = session
-    this.#parts.recordSession({
-      type,
-      session: session.id,
-      principal: kind === 'anonymous' ? null : id,
-      transport,
-      address,
-      clientId,
-      failure,
-    })
-    const fields = { principal: id, client: printable(clientId ?? ''), transport, address, failure }
-    // Whoever invents addresses must not fill the log.
-    if (kind === 'anonymous') this.#parts.log.debug(fields, type)
-    else this.#parts.log.info(fields, type)
+  #record(type: SessionEvent['type'], { session, endpoint }: Admitted, failure: FailureCode | null): void {
+    recordSession(this.#parts, { type, session, endpoint, failure })
   }
 
   // --- what sessions ask --------------------------------------------------------------------------------------------------

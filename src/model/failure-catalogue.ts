@@ -328,6 +328,11 @@ export const FAILURES = {
       'A block came and those before it are not there (RFC 7959 2.9.2): lost, or given up to make room. The client begins anew with block 0; see limits.coap.transfersPerPeer, transferBytes and transferTimeout.',
   },
 
+  'channel-insecure': {
+    ...UNAUTHENTICATED,
+    advice:
+      'The token came to /authz-info in the clear, and others may have read it: deny it, and send the next over coaps, coaps+tcp or OSCORE.',
+  },
   'session-unknown': {
     ...UNAUTHENTICATED,
     advice: 'The CoAP session token is wrong, or its session has ended. The client logs in again at /mqtt/connection.',

@@ -108,7 +108,11 @@ describe('topics over CoAP', () => {
     }
     const stranger = await CoapClient.open(broker.port('coap'))
     const { payload } = await stranger.request({ path: '.well-known/core' })
-    expect(readLinks(payload.toString())?.map(({ target }) => target)).toEqual(['/mqtt/connection', '/ps'])
+    expect(readLinks(payload.toString())?.map(({ target }) => target)).toEqual([
+      '/authz-info',
+      '/mqtt/connection',
+      '/ps',
+    ])
     await stranger.close()
   })
 })

@@ -38,7 +38,7 @@ describe('discovery', () => {
       '/ps/home/kitchen/b%20c',
       '/ps/home/kitchen/temperature',
     ]
-    expect(await list(CORE)).toEqual(['/mqtt/connection', '/ps', ...topics])
+    expect(await list(CORE)).toEqual(['/authz-info', '/mqtt/connection', '/ps', ...topics])
     expect(await list('/ps')).toEqual(topics)
     const { text } = await served.ask(peer, METHOD.GET, '/ps', { query: `${who}&href=/ps/home/kitchen/t*` })
     expect(text).toBe('</ps/home/kitchen/temperature>;obs;ct=50')
@@ -52,7 +52,7 @@ describe('discovery', () => {
     ['&href=/ps/home/hall/*', []],
     ['&href=/ps/home/+/a', []],
     ['&href=/mqtt/*', ['/mqtt/connection']],
-    ['&href=*', 6],
+    ['&href=*', 7],
     ['&rt=core.ps', ['/ps']],
     ['&rt=core.*', ['/ps']],
     ['&rt=other', []],
@@ -70,7 +70,7 @@ describe('discovery', () => {
   })
 
   test('strangers see the door, and no topic', async () => {
-    expect(await list(CORE, '', '')).toEqual(['/mqtt/connection', '/ps'])
+    expect(await list(CORE, '', '')).toEqual(['/authz-info', '/mqtt/connection', '/ps'])
     expect(await list('/ps', '', '')).toBe('4.01')
     expect(await list(CORE, '', 'clientid=t1&token=wrong')).toBe('4.01')
   })

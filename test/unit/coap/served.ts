@@ -73,6 +73,8 @@ export class TestPeer implements Peer {
     this.#onGone.push(listener)
   }
 
+  prove(): void {}
+
   gone(): void {
     for (const listener of this.#onGone) listener()
   }
