@@ -73,8 +73,10 @@ const mayBeCut = ({ code, payload = NOTHING }: Response): boolean =>
   code === CODE.Content || (codeClass(code) === 2 && payload.length > 0)
 
 /** A notification as it leaves in datagrams: of one that is longer than a block, the first (RFC 7959 2.6). */
-export const asNotified = (notification: Notification, largest: number): Response =>
-  needsBlocks(notification, largest) ? blockOfAnswer(notification, null, largest) : notification
+export function asNotified(notification: Notification, largest: number): Response {
+  const sizeExponent = Math.min(notification.sizeExponent ?? largest, largest)
+  return needsBlocks(notification, sizeExponent) ? blockOfAnswer(notification, null, sizeExponent) : notification
+}
 
 /** Both in ascending order of their numbers. */
 export const withOptions = (options: readonly CoapOption[], added: readonly CoapOption[]): CoapOption[] =>

@@ -48,10 +48,11 @@ export class EventBodies {
     return this.#bytes
   }
 
-  /** Called for each observer of the name; the first call keeps it. */
-  keep(name: string, form: Form, message: Message): void {
+  /** Called for each observer of the name; the first call keeps it. Gives its ETag. */
+  keep(name: string, form: Form, message: Message): Buffer {
     const known = this.#byName.get(name)
-    if (known?.at(-1)?.message === message) return
+    const last = known?.at(-1)
+    if (last?.message === message) return last.etag
     const bytes = payloadOf(message, form).length + OVERHEAD
     const kept = { name, message, form, etag: etagIn(message, form), bytes, at: this.#clock.now() }
     if (known === undefined) this.#byName.set(name, [kept])
@@ -65,6 +66,7 @@ export class EventBodies {
       if (this.#bytes <= eventBytes || oldest === kept) break
       this.#remove(oldest)
     }
+    return kept.etag
   }
 
   /** One with this ETag that somebody who observes the name was notified of; null when it is gone or has expired. */

@@ -16,6 +16,8 @@ export interface ObservationTerms {
   readonly form: Form
   /** Content-Format that was asked for; null: any. */
   readonly accept: number | null
+  /** Of the largest blocks that notifications may have. */
+  readonly sizeExponent: number
 }
 
 export interface ObservationParts {

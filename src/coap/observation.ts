@@ -7,6 +7,7 @@ import type { Subscription } from '../bus/subscription.ts'
 import { CODE, codeOf } from '../coap-wire/codes.ts'
 import { FAILURES, type FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
+import { blockBytes } from './block2.ts'
 import type { Ending, ObservationParts, ObservationTerms } from './observation-parts.ts'
 import { contentFormatIn } from './representation.ts'
 import type { Fate, Peer } from './resource.ts'
@@ -90,8 +91,10 @@ export class Observation implements Receiver, Link, Held {
   }
 
   /** Whether a registration with the same token asks for nothing else. */
-  observes({ name, form, accept }: ObservationTerms, session: CoapSession): boolean {
-    return name === this.name && form === this.#terms.form && accept === this.#terms.accept && session === this.session
+  observes({ name, form, accept, sizeExponent }: ObservationTerms, session: CoapSession): boolean {
+    const own = this.#terms
+    if (form !== own.form || accept !== own.accept || sizeExponent !== own.sizeExponent) return false
+    return name === this.name && session === this.session
   }
 
   /** Until `begin`: another answer is about to leave. What is not acknowledged leaves again after it, as newer. */
@@ -217,28 +220,37 @@ export class Observation implements Receiver, Link, Held {
     confirmable: boolean,
     settled: () => void,
   ): boolean {
-    const { form, accept } = this.#terms
+    const { form, accept, sizeExponent } = this.#terms
     const { clock, notices } = this.#parts
     if (accept !== null && message.payload.length > 0 && contentFormatIn(message, form) !== accept) {
       this.#end('format', CODE.NotAcceptable) // RFC 7641 4.2
       return false
     }
-    const { sequence, options, payload, etag, isState } = notices.of(message, form, clock.now(), this.#sequence)
+    const notice = notices.of(message, form, clock.now(), this.#sequence, blockBytes(sizeExponent))
+    const { sequence, options, payload, isLong } = notice
     this.#sequence = sequence
-    if (etag !== null) {
-      this.#longEvent = isState ? null : etag
-      if (!isState) this.#parts.events.keep(this.name, form, message)
-    }
+    const state = isLong && form === 'value' && message.retain
+    if (isLong) this.#longEvent = state ? null : this.#parts.events.keep(this.name, form, message)
     const { token } = this
     // Whole literals: fan-outs make very many of them, and an object that is spread costs more than its datagram.
     if (!confirmable) {
       const onFate = this.#toldOnce
-      this.peer.notify({ token, code: CODE.Content, options, payload, confirmable, state: isState, onFate })
+      this.peer.notify({ token, code: CODE.Content, options, payload, confirmable, state, sizeExponent, onFate })
       return true
     }
     const onFate = (fate: Fate) => this.#told(fate, settled)
     const mayLeave = () => !message.hasExpired(clock.now()) && this.#mayReceive({ message, qos, retain })
-    this.peer.notify({ token, code: CODE.Content, options, payload, confirmable, state: isState, onFate, mayLeave })
+    this.peer.notify({
+      token,
+      code: CODE.Content,
+      options,
+      payload,
+      confirmable,
+      state,
+      sizeExponent,
+      onFate,
+      mayLeave,
+    })
     return true
   }
 

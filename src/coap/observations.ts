@@ -1,7 +1,6 @@
 // All observers: who observes what under which token, and within which bounds.
 import type { Bus } from '../bus/bus.ts'
 import { Failure } from '../model/failure.ts'
-import { blockBytes, sizeExponentOf } from './block2.ts'
 import { EventBodies } from './event-bodies.ts'
 import type { CoapLimits } from './limits.ts'
 import { Observation } from './observation.ts'
@@ -36,7 +35,7 @@ export class Observations {
     this.events = new EventBodies(limits, clock, meter)
     this.#parts = {
       events: this.events,
-      notices: new Notices(blockBytes(sizeExponentOf(limits.blockSize))),
+      notices: new Notices(),
       clock,
       meter,
       access,

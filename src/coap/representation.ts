@@ -64,25 +64,24 @@ export interface Notice {
   readonly sequence: number
   readonly options: readonly CoapOption[]
   readonly payload: Buffer
-  /** It is longer than a block, so that the first one leaves, and GET gives the rest under this ETag (RFC 7959 2.6). */
-  readonly etag: Buffer | null
-  /** It is, and GET from its first block on gives the same. */
-  readonly isState: boolean
+  /** It is longer than a block, so that the first one leaves, and GET gives the rest under its ETag (RFC 7959 2.6). */
+  readonly isLong: boolean
 }
 
 /** Observe, of a number that may be longer than it (RFC 7641 2). */
 export const observe = (sequence: number): CoapOption => uint(OPTION.Observe, sequence % 0x1000000)
 
+interface Made extends Notice {
+  readonly message: Message
+  readonly form: Form
+  readonly secondsLeft: number | undefined
+  readonly blockBytes: number
+}
+
 /** Makes notices; the last one is kept, since the observers of a message come one after the other. */
 export class Notices {
-  readonly #blockBytes: number
   #sequence = 0
-  #last: (Notice & { message: Message; form: Form; secondsLeft: number | undefined }) | null = null
-
-  /** `blockBytes`: the longest payload that leaves in one piece. */
-  constructor(blockBytes: number) {
-    this.#blockBytes = blockBytes
-  }
+  #last: Made | null = null
 
   /**
    * Sequence numbers follow the clock in milliseconds, so that they also grow over a restart; at most 65 536 in a second
@@ -93,21 +92,20 @@ export class Notices {
     return this.#sequence
   }
 
-  /** `after`: the number that the observer has had last. */
-  of(message: Message, form: Form, now: number, after: number): Notice {
+  /** `after`: the number that the observer has had last. `blockBytes`: the longest payload that leaves in one piece. */
+  of(message: Message, form: Form, now: number, after: number, blockBytes: number): Notice {
     const secondsLeft = message.secondsLeft(now)
     let notice = this.#last
-    if (notice?.message !== message || notice.form !== form || notice.secondsLeft !== secondsLeft) {
+    const isSame = notice?.message === message && notice.form === form && notice.blockBytes === blockBytes
+    if (notice === null || !isSame || notice.secondsLeft !== secondsLeft) {
       const sequence = this.nextSequence(now)
-      const isLong = payloadOf(message, form).length > this.#blockBytes
-      const isState = isLong && form === 'value' && message.retain
-      const etag = isLong ? etagIn(message.keep(), form) : null
+      const isLong = payloadOf(message, form).length > blockBytes
       const options = [
-        ...(etag === null ? [] : [{ number: OPTION.ETag, value: etag }]),
+        ...(isLong ? [{ number: OPTION.ETag, value: etagIn(message.keep(), form) }] : []),
         observe(sequence),
         ...describingOptions(contentFormatIn(message, form), secondsLeft),
       ]
-      notice = { sequence, options, payload: payloadOf(message, form), etag, isState, message, form, secondsLeft }
+      notice = { sequence, options, payload: payloadOf(message, form), isLong, message, form, secondsLeft, blockBytes }
       this.#last = notice
     }
     if (notice.sequence > after) return notice

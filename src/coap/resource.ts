@@ -29,6 +29,8 @@ export interface Notification {
    * leave each. Of one that is longer than a block, datagrams take the first, and GET gives the rest (RFC 7959 2.6).
    */
   readonly state?: boolean
+  /** Blocks are to be no longer than of this size exponent: the observer has asked for that (RFC 7959 2.6). */
+  readonly sizeExponent?: number
   /** Asked before it leaves or is repeated: false when it has expired or is not permitted any more, and is dropped then. */
   mayLeave?(): boolean
   readonly onFate: (fate: Fate) => void

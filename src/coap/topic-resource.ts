@@ -9,6 +9,7 @@ import { Failure } from '../model/failure.ts'
 import type { Meter } from '../model/meter.ts'
 import { printable } from '../model/printable.ts'
 import { isTopicName, parseFilter } from '../model/topic.ts'
+import { sizeExponentOf } from './block2.ts'
 import type { Discovery } from './discovery.ts'
 import type { CoapLimits } from './limits.ts'
 import { propertiesOf } from './message-mapping.ts'
@@ -196,10 +197,16 @@ export class TopicResource implements Resource {
     if (form === 'topic-message' && accept !== null && accept !== CBOR) throw new Failure('not-acceptable')
     const message = form === 'value' && place.group === null ? this.#visible(session, name) : undefined
     if (message !== undefined) checkAccept(accept, message)
-    const { observation, isNew } = this.#parts.observations.register({ peer, token, name, form, accept }, session, {
-      qos: options.qos ?? (confirmable ? 1 : 0),
-      noLocal: options.noLocal,
-    })
+    const largest = sizeExponentOf(this.#parts.limits.blockSize)
+    const sizeExponent = Math.min(request.block2?.sizeExponent ?? largest, largest)
+    const { observation, isNew } = this.#parts.observations.register(
+      { peer, token, name, form, accept, sizeExponent },
+      session,
+      {
+        qos: options.qos ?? (confirmable ? 1 : 0),
+        noLocal: options.noLocal,
+      },
+    )
     const withRetained = place.group === null && wantsRetained(options, isNew)
     this.#beginAfterAnswer(observation, withRetained && form === 'topic-message')
     const sequence = observe(observation.firstSequence())

@@ -1,6 +1,7 @@
 // Datagrams one by one against the message layer: what was sent, and all that came back for it.
 import { afterEach } from 'vitest'
 import type { CoapLimits } from '../../src/coap/limits.ts'
+import type { Resource } from '../../src/coap/resource.ts'
 import { CODE, codeText } from '../../src/coap-wire/codes.ts'
 import { decode, isMalformed } from '../../src/coap-wire/decode.ts'
 import { encode } from '../../src/coap-wire/encode.ts'
@@ -16,8 +17,8 @@ afterEach(async () => {
   for (const each of opened.splice(0).reverse()) await each.close()
 })
 
-export async function start(limits: Partial<CoapLimits> = {}) {
-  const server = await startCoapServer(limits)
+export async function start(limits: Partial<CoapLimits> = {}, resources: readonly Resource[] = []) {
+  const server = await startCoapServer(limits, resources)
   opened.push(server)
   return { server, client: await connect(server) }
 }

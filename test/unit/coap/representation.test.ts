@@ -24,18 +24,18 @@ const numberOf = (notice: { options: readonly { number: number; value: Buffer }[
 
 describe('notices', () => {
   test('are the same object for all observers of a message', () => {
-    const notices = new Notices(1024)
+    const notices = new Notices()
     const one = message('21.5', { properties: { contentType: 'application/json' }, expiresAt: NOW + 30_500 })
-    const first = notices.of(one, 'value', NOW, 0)
-    expect(notices.of(one, 'value', NOW, 0)).toBe(first)
+    const first = notices.of(one, 'value', NOW, 0, 1024)
+    expect(notices.of(one, 'value', NOW, 0, 1024)).toBe(first)
     expect([numberOf(first, OPTION.ContentFormat), numberOf(first, OPTION.MaxAge)]).toEqual([50, 31])
     expect(first.payload.toString()).toBe('21.5')
-    expect(notices.of(one, 'value', NOW + 1000, 0)).not.toBe(first)
+    expect(notices.of(one, 'value', NOW + 1000, 0, 1024)).not.toBe(first)
   })
 
   test('with wildcards hold topic, content format and payload', () => {
     const one = message('21.5', { properties: { contentType: 'application/json' } })
-    const notice = new Notices(1024).of(one, 'topic-message', NOW, 0)
+    const notice = new Notices().of(one, 'topic-message', NOW, 0, 1024)
     expect(decodeTopicMessage(notice.payload)).toEqual({
       topic: 'home/kitchen/temperature',
       contentFormat: 50,
@@ -45,19 +45,19 @@ describe('notices', () => {
   })
 
   test('an observer who has had a later number gets one of its own', () => {
-    const notices = new Notices(1024)
+    const notices = new Notices()
     const [old, fresh] = [message('old'), message('fresh')]
-    const common = notices.of(old, 'value', NOW, 0)
-    const before = notices.of(fresh, 'value', NOW, 0).sequence
-    const late = notices.of(old, 'value', NOW, before)
+    const common = notices.of(old, 'value', NOW, 0, 1024)
+    const before = notices.of(fresh, 'value', NOW, 0, 1024).sequence
+    const late = notices.of(old, 'value', NOW, before, 1024)
     expect(late.sequence).toBeGreaterThan(before)
     expect(late.payload).toBe(common.payload)
-    expect(notices.of(message('next'), 'value', NOW, 0).sequence).toBeGreaterThan(late.sequence)
+    expect(notices.of(message('next'), 'value', NOW, 0, 1024).sequence).toBeGreaterThan(late.sequence)
   })
 
   test('numbers fit into 24 bits and go on with the clock, also after a restart', () => {
-    const notice = new Notices(1024).of(message('x'), 'value', NOW, 0)
-    const later = new Notices(1024).of(message('x'), 'value', NOW + 1, 0)
+    const notice = new Notices().of(message('x'), 'value', NOW, 0, 1024)
+    const later = new Notices().of(message('x'), 'value', NOW + 1, 0)
     expect(numberOf(notice, OPTION.Observe)).toBe(NOW % 2 ** 24)
     expect(((numberOf(later, OPTION.Observe) ?? 0) - (numberOf(notice, OPTION.Observe) ?? 0)) & 0xffffff).toBe(1)
   })
