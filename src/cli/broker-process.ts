@@ -4,6 +4,7 @@ import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { z } from 'zod'
 import { LatchkeyClient } from '../client/client.ts'
+import { whyNoDtls } from '../coaps-listener.ts'
 import { Failure } from '../model/failure.ts'
 import { choosePorts, type WantedPort } from './choose-ports.ts'
 import { readOperatorFile, type Server } from './server.ts'
@@ -16,6 +17,7 @@ const WANTED: readonly WantedPort[] = [
   { name: 'wss', protocol: 'tcp', port: 8084 },
   { name: 'https', protocol: 'tcp', port: 8443 },
   { name: 'coap', protocol: 'udp', port: 5683 },
+  { name: 'coaps', protocol: 'udp', port: 5684 },
 ]
 /** Milliseconds to become ready, and to end when asked. */
 const READY_WITHIN = 30_000
@@ -116,8 +118,9 @@ export class BrokerProcess {
 
   async #choose(): Promise<ReadonlyMap<string, number>> {
     const { freePorts, say } = this.#options
-    if (freePorts) return new Map(WANTED.map(({ name }) => [name, 0]))
-    const chosen = await choosePorts(WANTED, HOST)
+    const wanted = whyNoDtls() === null ? WANTED : WANTED.filter(({ name }) => name !== 'coaps')
+    if (freePorts) return new Map(wanted.map(({ name }) => [name, 0]))
+    const chosen = await choosePorts(wanted, HOST)
     for (const { name, taken } of chosen) {
       const usual = WANTED.find(wanted => wanted.name === name)?.port
       if (taken) say(`port ${usual} (${name}) is taken: another one is used`)
@@ -192,9 +195,12 @@ const TOKEN_LIFETIME = 30
 
 const configurationOf = (data: string, ports: ReadonlyMap<string, number>) => ({
   data,
-  listeners: Object.fromEntries(
-    [...ports].map(([name, port]) => [name, { host: HOST, port, ...(name === 'coap' && { insecure: true }) }]),
-  ),
+  listeners: {
+    coaps: false, // unless it has a port here
+    ...Object.fromEntries(
+      [...ports].map(([name, port]) => [name, { host: HOST, port, ...(name === 'coap' && { insecure: true }) }]),
+    ),
+  },
   tokens: { lifetime: TOKEN_LIFETIME },
 })
 
