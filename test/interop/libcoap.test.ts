@@ -1,5 +1,7 @@
 // libcoap's own client (Debian's libcoap3-bin) against plain CoAP: log in, GET, PUT, POST, DELETE and Observe, with the Echo
 // that the broker asks of it.
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FREE_PORTS_WITH_COAP, startBroker, type TestBroker } from '../fixtures/broker.ts'
@@ -79,6 +81,34 @@ describe.skipIf(!available)('coap-client', () => {
     await writer.publishAsync('device/t1/large', large, { qos: 1, retain: true })
     await writer.endAsync(true)
     expect(await coap('get', 'ps/device/t1/large')).toBe(large)
+  })
+
+  test.each([
+    ['1024', 'a PUT'],
+    ['64', 'small blocks'],
+  ])('100 kB come whole in blocks of %s: %s', async (size, name) => {
+    const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, i) => 33 + ((i * 7 + (i >> 8)) % 90)))
+    const file = join(broker.folder, `large-${size}`)
+    await writeFile(file, bytes)
+    const path = `ps/device/t1/large-${size}`
+    expect(await coap('put', path, '-b', size, '-f', file), name).toBe('')
+    const target = join(broker.folder, `got-${size}`)
+    expect(await coap('get', path, '-b', size, '-o', target)).toBe('')
+    expect((await readFile(target)).equals(bytes)).toBe(true)
+  })
+
+  test('an event of 100 kB reaches its observer whole: libcoap fetches what follows the first block', async () => {
+    const writer = await connectDevice(broker, 't1', { username: 't1', password: secret })
+    const event = Array.from({ length: 10_000 }, (_, i) => `event ${i}`).join('\n')
+    const target = join(broker.folder, 'burst')
+    const args = ['-oL', CLIENT, '-v', '7', '-o', target, '-s', '30', uri('ps/device/t1/burst')]
+    const observer = await start('stdbuf', args, 'observation relationship established')
+    await writer.publishAsync('device/t1/burst', event, { qos: 1 })
+    await expect.poll(() => observer.output(), { timeout: 15_000 }).toContain('Block2:106/_/1024')
+    observer.stop()
+    await observer.ended
+    expect(await readFile(target, 'utf8')).toBe(event)
+    await writer.endAsync(true)
   })
 
   test('what is denied is 4.03, who is unknown 4.01, and neither learns why', async () => {

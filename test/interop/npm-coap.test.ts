@@ -19,20 +19,23 @@ describe('the npm coap client', () => {
     method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
     pathname: string
     query?: string
-    payload?: string
+    payload?: string | Buffer
+    /** Size exponent of the blocks it is sent in. */
+    block1?: number | undefined
     observe?: boolean
     echo?: Buffer
   }
 
-  const ask = ({ payload = '', echo, query = session, ...asked }: Asked): Promise<IncomingMessage> =>
+  const ask = ({ payload = '', echo, block1, query = session, ...asked }: Asked): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const request = coap.request({ hostname: '127.0.0.1', port: broker.port('coap'), query, agent, ...asked })
       if (echo !== undefined) request.setOption(ECHO, echo)
+      if (block1 !== undefined) request.setOption('Block1', Buffer.from([block1]))
       request.on('error', reject)
       request.on('response', (response: IncomingMessage) => {
         const asksEcho = response._packet.options?.find(({ name }) => String(name) === ECHO)
         if (response.code === '4.01' && asksEcho !== undefined && echo === undefined)
-          resolve(ask({ ...asked, payload, query, echo: asksEcho.value as Buffer }))
+          resolve(ask({ ...asked, payload, query, block1, echo: asksEcho.value as Buffer }))
         else resolve(response)
       })
       request.end(payload)
@@ -63,6 +66,14 @@ describe('the npm coap client', () => {
     expect((await ask({ pathname })).payload.toString()).toBe('on')
     expect((await ask({ method: 'DELETE', pathname })).code).toBe('2.02')
     expect((await ask({ pathname })).code).toBe('4.04')
+  })
+
+  test('100 kB are put and read in blocks, under a token of their own', async () => {
+    const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 7 + (i >> 8)) % 256))
+    const pathname = '/ps/device/t1/large'
+    expect((await ask({ method: 'PUT', pathname, payload: bytes, block1: 6 })).code).toBe('2.04')
+    const got = await ask({ pathname })
+    expect([got.code, got.payload.equals(bytes)]).toEqual(['2.05', true])
   })
 
   test('Observe with notifications of both kinds, and its end', async () => {
