@@ -85,6 +85,9 @@ export class CoapSessions implements SessionKeeper {
 
   #heard(session: CoapSession, channel: CoapSession | null): CoapSession {
     if (session.isEnded) throw new Failure('session-unknown')
+    // A channel was part of the proof: whoever has the token without it has half of it.
+    const opener = this.#admitted.get(session)?.endpoint
+    if (channel === null && opener !== undefined && hasShown(opener.shown)) throw new Failure('session-unknown')
     checkSameSubject(channel, session.principal)
     session.lastSeen = this.#parts.clock.now()
     return session
@@ -131,6 +134,25 @@ export class CoapSessions implements SessionKeeper {
     this.#keepPeer(peer, principal)
     this.#follow(peer)
     peer.prove()
+  }
+
+  /** Whoever goes on from another address, as OSCORE has it: the policy may ask for the address. */
+  moved(peer: Peer): void {
+    const session = this.#byPeer.get(peer)
+    if (session instanceof Promise)
+      session.then(
+        () => this.moved(peer),
+        () => {}, // it was refused, wherever it came from
+      )
+    else if (session !== undefined) this.#relocate(session, peer.endpoint.address)
+  }
+
+  #relocate(session: CoapSession, address: string): void {
+    try {
+      this.#renew(session, { ...session.principal, address })
+    } catch (error) {
+      this.#parts.log.info({ failure: asFailure(error).code }, 'a CoAP session that moved does not hold any more')
+    }
   }
 
   /** Who the peer is, once nobody is being asked about it. */
