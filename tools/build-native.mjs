@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Builds the DTLS addon when its sources have changed, with the node-gyp inside npm and the headers beside the node binary:
-// nothing is downloaded. package.json's `install` script. Without a compiler the installation succeeds, with a warning, and
-// everything but coaps works; DTLS_REQUIRED=1 makes that an error. `--asan` builds one with AddressSanitizer beside it.
+// Builds the addons whose sources have changed, with the node-gyp inside npm and the headers beside the node binary: nothing is
+// downloaded. package.json's `install` script. Without a compiler the installation succeeds, with a warning, and everything but
+// coaps works; DTLS_REQUIRED=1 makes that an error. `--asan` builds those with AddressSanitizer beside them.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -20,40 +20,61 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
-const FOLDER = 'native/dtls'
+/** By name, which is that of the folder below native/ and of the binary; `without` is what its absence means. */
+const ADDONS = {
+  dtls: {
+    without: 'the DTLS addon was not built, so coaps will not be available (everything else works)',
+  },
+  udp: {
+    only: 'linux',
+    without: 'the UDP addon was not built, so each datagram costs a system call of its own (everything works)',
+  },
+}
 const TIMEOUT_MS = 300_000
 /** Lines of a failed build that are shown. */
 const SHOWN_LINES = 8
 
-/** One digest of what the addon depends on: its sources, and for whom it is built. */
-export function nativeHash(root = ROOT) {
+/** One digest of what an addon depends on: its sources, and for whom it is built. */
+export function nativeHash(root = ROOT, addon = 'dtls') {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch} openssl ${opensslMajor()}\n`)
-  for (const name of sources(root))
+  for (const name of sources(root, addon))
     hash
       .update(`${name}\0`)
-      .update(readFileSync(join(root, FOLDER, name)))
+      .update(readFileSync(join(root, 'native', addon, name)))
       .update('\0')
   return hash.digest('hex')
 }
 
-export const addonPath = (root = ROOT, kind = 'dtls') => join(root, FOLDER, 'build', `${kind}.node`)
+/** `kind` is the addon itself, or that with AddressSanitizer: `dtls-asan`. */
+export const addonPath = (root = ROOT, addon = 'dtls', kind = addon) =>
+  join(root, 'native', addon, 'build', `${kind}.node`)
 
-export function isNativeFresh(root = ROOT, kind = 'dtls') {
-  const stamp = stampOf(root, kind)
-  return existsSync(addonPath(root, kind)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === nativeHash(root)
+export function isNativeFresh(root = ROOT, addon = 'dtls') {
+  return existsSync(addonPath(root, addon)) && isStamped(root, addon, addon)
 }
 
-/** Nothing is to be done: it is built, came prebuilt, or could not be built from these very sources. */
-export function isNativeSettled(root = ROOT) {
-  if (isNativeFresh(root) || hasPrebuilt(root)) return true
-  return existsSync(stampOf(root, 'failed')) && readFileSync(stampOf(root, 'failed'), 'utf8') === nativeHash(root)
-}
+/** Nothing is to be done: each is built, came prebuilt, or could not be built from these very sources. */
+export const isNativeSettled = (root = ROOT) =>
+  wanted(root).every(
+    addon => isNativeFresh(root, addon) || hasPrebuilt(root, addon) || isStamped(root, addon, 'failed'),
+  )
 
-const stampOf = (root, kind) => join(root, FOLDER, 'build', `${kind}.stamp`)
+/** Those for this platform whose sources are here. */
+const wanted = root =>
+  Object.keys(ADDONS).filter(
+    addon => (ADDONS[addon].only ?? process.platform) === process.platform && existsSync(join(root, 'native', addon)),
+  )
+
+const stampOf = (root, addon, kind) => join(root, 'native', addon, 'build', `${kind}.stamp`)
 const opensslMajor = () => process.versions.openssl.split('.')[0]
 
-function sources(root) {
-  const names = readdirSync(join(root, FOLDER)).filter(name => /\.(cc|h|gyp)$/.test(name))
+function isStamped(root, addon, kind) {
+  const stamp = stampOf(root, addon, kind)
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === nativeHash(root, addon)
+}
+
+function sources(root, addon) {
+  const names = readdirSync(join(root, 'native', addon)).filter(name => /\.(cc|h|gyp)$/.test(name))
   return names.sort()
 }
 
@@ -77,25 +98,25 @@ function nodeGyp() {
 }
 
 /** Builds in a folder of its own and moves the result into place, so that whoever loads it meanwhile finds a whole one. */
-export function buildNative(root = ROOT, { asan = false } = {}) {
+export function buildNative(root = ROOT, { addon = 'dtls', asan = false } = {}) {
   const gyp = nodeGyp()
   const nodedir = nodeDirectory()
   if (gyp === undefined) throw new Error('node-gyp was not found: it comes with npm')
   if (nodedir === undefined)
     throw new Error(`the headers of Node are missing: no include/node beside ${process.execPath}`)
-  const kind = asan ? 'dtls-asan' : 'dtls'
-  const hash = nativeHash(root)
+  const kind = asan ? `${addon}-asan` : addon
+  const hash = nativeHash(root, addon)
   mkdirSync(join(root, '.latchkey'), { recursive: true })
   const work = mkdtempSync(join(root, '.latchkey', 'native-'))
   try {
-    for (const name of sources(root)) copyFileSync(join(root, FOLDER, name), join(work, name))
+    for (const name of sources(root, addon)) copyFileSync(join(root, 'native', addon, name), join(work, name))
     const args = [gyp, 'rebuild', '--jobs=max', `--nodedir=${nodedir}`, ...(asan ? ['--', '-Dasan=1'] : [])]
     const run = spawnSync(process.execPath, args, { cwd: work, encoding: 'utf8', timeout: TIMEOUT_MS })
-    const made = join(work, 'build', 'Release', 'dtls.node')
+    const made = join(work, 'build', 'Release', `${addon}.node`)
     if (run.status !== 0 || !existsSync(made)) throw new Error(reasonOf(run))
-    mkdirSync(dirname(addonPath(root)), { recursive: true })
-    renameSync(made, addonPath(root, kind))
-    writeFileSync(stampOf(root, kind), hash)
+    mkdirSync(dirname(addonPath(root, addon)), { recursive: true })
+    renameSync(made, addonPath(root, addon, kind))
+    writeFileSync(stampOf(root, addon, kind), hash)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
@@ -109,25 +130,33 @@ function reasonOf({ error, stdout, stderr }) {
 }
 
 /** A binary that came with the package counts when it is the one recorded for this machine. */
-function hasPrebuilt(root) {
-  const file = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'dtls.node')
+function hasPrebuilt(root, addon) {
+  const machine = `${process.platform}-${process.arch}`
+  const file = join(root, 'prebuilds', machine, `${addon}.node`)
   const list = join(root, 'prebuilds', 'hashes.json')
   if (!existsSync(file) || !existsSync(list)) return false
-  const recorded = JSON.parse(readFileSync(list, 'utf8'))[`${process.platform}-${process.arch}`]
+  const recorded = JSON.parse(readFileSync(list, 'utf8'))[addon === 'dtls' ? machine : `${machine}/${addon}`]
   return recorded === createHash('sha256').update(readFileSync(file)).digest('hex')
+}
+
+function settle(addon, asan) {
+  try {
+    if (asan || (!isNativeFresh(ROOT, addon) && !hasPrebuilt(ROOT, addon))) buildNative(ROOT, { addon, asan })
+    return true
+  } catch (error) {
+    mkdirSync(dirname(addonPath(ROOT, addon)), { recursive: true })
+    if (!asan) writeFileSync(stampOf(ROOT, addon, 'failed'), nativeHash(ROOT, addon))
+    process.stderr.write(
+      `latchkey: ${ADDONS[addon].without}.\n${error.message}\n` +
+        'With g++, make and python3 installed, repeat: node tools/build-native.mjs\n',
+    )
+    return false
+  }
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const asan = process.argv.includes('--asan')
-  try {
-    if (asan || (!isNativeFresh() && !hasPrebuilt(ROOT))) buildNative(ROOT, { asan })
-  } catch (error) {
-    mkdirSync(dirname(addonPath()), { recursive: true })
-    if (!asan) writeFileSync(stampOf(ROOT, 'failed'), nativeHash())
-    process.stderr.write(
-      `latchkey: the DTLS addon was not built, so coaps will not be available (everything else works).\n${error.message}\n` +
-        'With g++, make and python3 installed, repeat: node tools/build-native.mjs\n',
-    )
-    if (asan || process.env.DTLS_REQUIRED === '1') process.exitCode = 1
-  }
+  const missing = wanted(ROOT).filter(addon => !settle(addon, asan))
+  if (missing.length > 0 && (asan || (process.env.DTLS_REQUIRED === '1' && missing.includes('dtls'))))
+    process.exitCode = 1
 }

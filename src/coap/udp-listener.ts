@@ -6,7 +6,8 @@ import { type Endpoint, NOTHING_SHOWN } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
 import { headOf } from './oversized.ts'
 import { isRequestMessage, rejectionOf } from './rejection.ts'
-import { type UdpRemote, UdpSocket } from './udp-socket.ts'
+import type { UdpRemote } from './udp-carrier.ts'
+import { UdpSocket } from './udp-socket.ts'
 import { UnreliablePeer } from './unreliable-peer.ts'
 
 export interface UdpListenerOptions {
@@ -46,6 +47,7 @@ export class UdpListener {
       port: options.port,
       receiveBufferBytes,
       sendQueueBytes,
+      datagramBytes: limits.messageBytes,
       log,
       dropped: () => counters.dropped('network'),
     })
@@ -78,14 +80,14 @@ export class UdpListener {
       counters.dropped('malformed')
       return
     }
-    const name = `${from.address} ${from.port}`
+    const { name } = from
     let peer = this.#peers.get(name)
     if (!isRequestMessage(message)) {
       if (peer !== undefined) peer.receive(message, bytes.length)
       else this.#receiveStray(message, from)
       return
     }
-    peer ??= this.#welcome(name, from)
+    peer ??= this.#welcome(from)
     if (oversized) peer.refuse(message, bytes.length, dispatcher.tooLarge())
     else peer.receive(message, bytes.length)
   }
@@ -97,16 +99,16 @@ export class UdpListener {
     if (rejection !== null) this.#socket.send(rejection, from)
   }
 
-  #welcome(name: string, from: UdpRemote): UnreliablePeer {
+  #welcome(from: UdpRemote): UnreliablePeer {
     this.#sessions += 1
-    const remote: UdpRemote = { address: from.address, port: from.port }
+    const { name } = from
     const endpoint: Endpoint = {
       sessionId: `${this.#id}-${this.#sessions}`,
       transport: 'coap',
       address: peerAddress(from.address),
       shown: NOTHING_SHOWN,
       reliable: false,
-      send: bytes => this.#socket.send(bytes, remote),
+      send: bytes => this.#socket.send(bytes, from),
       close() {},
     }
     const peer = new UnreliablePeer(this.#context, endpoint, name, false, () => this.#peers.delete(name))

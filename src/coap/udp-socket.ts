@@ -1,17 +1,17 @@
 // One UDP socket: datagrams in, datagrams out, and a bound on what waits for the network. Knows nothing of what they hold.
-import { createSocket, type Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { asFailure, Failure } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
-
-/** Datagrams between two looks at how much waits for the network: a look costs as much as it saves. */
-const LOOK_EVERY = 64
-
-/** Who sent a datagram, and who is to have one. */
-export interface UdpRemote {
-  readonly address: string
-  readonly port: number
-}
+import { BatchingCarrier } from './batching-carrier.ts'
+import { DgramCarrier } from './dgram-carrier.ts'
+import { type UdpAddon, udpAddon } from './udp-addon.ts'
+import {
+  LONGEST_DATAGRAM,
+  type UdpCarrier,
+  type UdpCarrierOptions,
+  type UdpDestination,
+  type UdpRemote,
+} from './udp-carrier.ts'
 
 export interface UdpSocketOptions {
   /** The listener's, for what is said of failures. */
@@ -23,45 +23,47 @@ export interface UdpSocketOptions {
   readonly receiveBufferBytes: number
   /** Bytes that wait for the network; what comes on top is dropped. */
   readonly sendQueueBytes: number
+  /** Of a longer datagram it is enough to know that it is longer: it may arrive cut to one byte more. */
+  readonly datagramBytes?: number
   readonly log: Log
-  /** Told of each datagram that is not sent because too much waits. */
+  /** Told of datagrams that were not sent: too much waits, or the network refused it, as far as that is known. */
   readonly dropped: () => void
 }
 
 export class UdpSocket {
   readonly host: string
   readonly port: number
-  readonly #socket: Socket
-  readonly #sendQueueBytes: number
-  readonly #dropped: () => void
-  #sends = 0
-  #congested = false
-  #closed = false
+  readonly #carrier: UdpCarrier
+  readonly #inbox: Inbox
 
-  private constructor(socket: Socket, { host, name, log, sendQueueBytes, dropped }: UdpSocketOptions) {
+  private constructor(host: string, carrier: UdpCarrier, inbox: Inbox) {
     this.host = host
-    this.port = socket.address().port
-    this.#socket = socket
-    this.#sendQueueBytes = sendQueueBytes
-    this.#dropped = dropped
-    socket.on('error', error => log.error({ listener: name, error: error.message }, 'coap socket error'))
+    this.port = carrier.port
+    this.#carrier = carrier
+    this.#inbox = inbox
   }
 
-  /** Throws `listener-failed`. Joins no multicast group. */
-  static async open(options: UdpSocketOptions): Promise<UdpSocket> {
-    const { name, host, port, receiveBufferBytes } = options
+  /** Throws `listener-failed`. Joins no multicast group. Datagrams go in batches where there is an addon for that. */
+  static async open(options: UdpSocketOptions, addon: UdpAddon | null = udpAddon()): Promise<UdpSocket> {
+    const { name, host, port, receiveBufferBytes, sendQueueBytes, dropped } = options
+    const inbox: Inbox = { listener: () => {} }
     try {
       const { address, family } = await lookup(host)
       if (isMulticast(address))
         throw new Failure('listener-failed', 'it is a multicast address, and those are not served')
-      const socket = createSocket({
-        type: family === 6 ? 'udp6' : 'udp4',
-        recvBufferSize: receiveBufferBytes,
-        // Where to send to is always an address: looking it up would cost a turn of the event loop.
-        lookup: (name, _options, callback) => callback(null, name, family),
-      })
-      await bound(socket, address, port)
-      return new UdpSocket(socket, options)
+      const terms: UdpCarrierOptions = {
+        address,
+        family: family === 6 ? 6 : 4,
+        port,
+        receiveBufferBytes,
+        sendQueueBytes,
+        datagramBytes: Math.min(options.datagramBytes ?? LONGEST_DATAGRAM, LONGEST_DATAGRAM),
+        received: (bytes, from) => inbox.listener(bytes, from),
+        dropped,
+      }
+      const carrier = addon === null ? await DgramCarrier.open(terms) : new BatchingCarrier(addon, terms)
+      options.log.debug({ listener: name, batches: addon !== null }, 'UDP socket opened')
+      return new UdpSocket(host, carrier, inbox)
     } catch (error) {
       const cause = reason(error)
       throw new Failure('listener-failed', `listener ${name} could not be opened on ${host}:${port}: ${cause}`, {
@@ -72,40 +74,23 @@ export class UdpSocket {
 
   /** Who is called with each datagram, which is its own to keep; nobody is after `close`. Set once, at once. */
   onMessage(listener: (bytes: Buffer, from: UdpRemote) => void): void {
-    this.#socket.on('message', listener)
+    this.#inbox.listener = listener
   }
 
-  /** Without a callback, so that an error of one datagram (EMSGSIZE, EHOSTUNREACH) is no more than its loss. */
-  send(bytes: Buffer, to: UdpRemote): void {
-    if (this.#closed) return
-    this.#sends += 1
-    if (this.#congested || this.#sends % LOOK_EVERY === 0)
-      this.#congested = this.#socket.getSendQueueSize() > this.#sendQueueBytes
-    if (this.#congested) this.#dropped()
-    else this.#socket.send(bytes, to.port, to.address)
+  /** Cheapest to a remote as it was told. The bytes may be used anew once it returns. */
+  send(bytes: Buffer, to: UdpDestination): void {
+    this.#carrier.send(bytes, to)
   }
 
-  /** Frees the port. */
+  /** Frees the port; what was sent before leaves first. */
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    this.#socket.removeAllListeners('message')
-    await new Promise<void>(resolve => this.#socket.close(() => resolve()))
+    await this.#carrier.close()
   }
 }
 
-function bound(socket: Socket, address: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (error: Error) => {
-      socket.close()
-      reject(error)
-    }
-    socket.once('error', refuse)
-    socket.bind({ address, port, exclusive: true }, () => {
-      socket.off('error', refuse)
-      resolve()
-    })
-  })
+/** There before the listener is. */
+interface Inbox {
+  listener: (bytes: Buffer, from: UdpRemote) => void
 }
 
 const isMulticast = (address: string): boolean => {
