@@ -124,9 +124,9 @@ export class Audit {
     const batch = [...operations]
     let head = this.#head
     for (const event of events) {
-      const { record, put } = nextRecord(head, at, event)
-      batch.push(put)
-      head = record
+      const next = nextRecord(head, at, event)
+      batch.push(next.put)
+      head = next.head
     }
     const { id, hash } = head
     batch.push(headOperation({ id, hash }, this.#vault))

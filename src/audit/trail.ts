@@ -33,12 +33,16 @@ export function recordKey(id: number): string {
   return TRAIL_PREFIX + String(id).padStart(ID_DIGITS, '0')
 }
 
-/** Makes the record after `head` for an event that is printable already, and the operation that stores it: the hash, then the canonical JSON it is taken over. */
-export function nextRecord(head: Head, at: number, event: AuditEvent): { record: AuditRecord; put: Operation } {
-  const body = { at, event, id: head.id + 1, previous: head.hash }
-  const json = canonicalJson(body)
+/**
+ * The record after `head` of an event that is printable already: the operation that stores it (the hash, then the canonical
+ * JSON it is taken over) and the head that it becomes.
+ */
+export function nextRecord({ id: before, hash: previous }: Head, at: number, event: AuditEvent) {
+  const id = before + 1
+  const json = `{"at":${canonicalJson(at)},"event":${canonicalJson(event)},"id":${id},"previous":"${previous}"}`
   const digest = sha256(json)
-  return { record: { ...body, hash: digest }, put: { put: recordKey(body.id), value: digest + json } }
+  const put: Operation = { put: recordKey(id), value: digest + json }
+  return { head: { id, hash: digest }, put }
 }
 
 /** Throws when it is no record at all; says nothing about its place in the chain. */

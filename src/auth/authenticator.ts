@@ -116,6 +116,12 @@ export class Authenticator {
     return oscoreContextOf(kid, kidContext, this.#parts.registry, this.#parts.clock)
   }
 
+  /** Whether the keys of this context will never be used again, whatever the clock says. */
+  isOscoreOver(credential: string): boolean {
+    const record = this.#parts.registry.credential(credential)
+    return record === undefined || record.status === 'revoked'
+  }
+
   admitsClientId(principal: Principal, clientId: string): boolean {
     if (this.#parts.enforcement === 'off-for-tests') return true
     return admitsClientId(principal, clientId, this.#parts.registry, this.#limits.clientIdBytes)
@@ -293,7 +299,20 @@ export class Authenticator {
       if (this.#operatorAddresses.has(address)) return
       this.#operatorAddresses.add(address)
     }
-    this.#parts.audit.record({ type: 'authentication', result, failure, transport, address, clientId, ...trace })
+    const { principal, credential, credentialKind } = trace
+    const type = 'authentication'
+    const event = {
+      address,
+      clientId,
+      credential,
+      credentialKind,
+      failure,
+      principal,
+      result,
+      transport,
+      type,
+    } as const
+    this.#parts.audit.record(event) // in the order in which the trail writes it
   }
 }
 

@@ -268,8 +268,10 @@ export class Gate implements Peer, EngineSide, Opener {
     if (!live) return
     const { transport, address } = this.#peer
     const { kind, id } = live.principal.subject
-    const fields = { session: this.id, transport, address, clientId: live.clientId, failure }
-    this.#context.recordSession({ type, ...fields, principal: kind === 'anonymous' ? null : id })
+    const principal = kind === 'anonymous' ? null : id
+    const { clientId } = live
+    // in the order in which the trail writes them
+    this.#context.recordSession({ address, clientId, failure, principal, session: this.id, transport, type })
     const client = printable(live.clientId ?? '')
     this.#context.log.info({ connection: this.id, principal: id, client, transport, address, failure }, type)
   }
