@@ -24,7 +24,8 @@ const SECRET = new Set(['password', 'secret', 'token', 'key'])
 /** Without members of these names in whatever a line holds. Errors are stripped when they have become plain objects. */
 export function withoutSecrets(fields: Record<string, unknown>): Record<string, unknown> {
   let clean = fields
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name in fields) {
+    const value = fields[name]
     if (typeof value !== 'object' || value === null || value instanceof Error) continue
     const safe = stripped(value)
     if (safe === value) continue
