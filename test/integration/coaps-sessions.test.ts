@@ -1,9 +1,11 @@
 // CoAP over DTLS on a whole broker: who a session is, and what ends it.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { CODE } from '../../src/coap-wire/codes.ts'
-import { FREE_PORTS_WITH_COAPS, startBroker, type TestBroker } from '../fixtures/broker.ts'
-import { observeIn, told } from '../fixtures/coap-device.ts'
+import { OPTION } from '../../src/coap-wire/options.ts'
+import { FREE_PORTS_WITH_COAPS, POLICY, startBroker, type TestBroker } from '../fixtures/broker.ts'
+import { numberIn, observeIn, told } from '../fixtures/coap-device.ts'
 import { bareOf, byCertificate, byPsk, type Channel, type DialOptions, openChannel } from '../fixtures/coaps-device.ts'
+import type { Json } from '../fixtures/https-json.ts'
 
 let broker: TestBroker
 const channels: Channel[] = []
@@ -28,6 +30,8 @@ async function open(credentials: Parameters<typeof openChannel>[1], how: DialOpt
   channels.push(channel)
   return channel
 }
+
+const putPolicy = (text: string) => broker.api('PUT', '/v1/policies', { files: [{ path: 'policy.yaml', text }] })
 
 const put = ({ client }: Channel, topic: string, payload = 'x', query: readonly string[] = []) =>
   client.request({ code: CODE.PUT, path: `ps/${topic}`, payload, query })
@@ -69,6 +73,74 @@ describe.each([
     const again = await open(credentials)
     expect(await again.ended).toMatchObject({ reason: 'peer', inHandshake: false })
   })
+})
+
+test('a key that ends by itself ends the session', async () => {
+  const id = await newDevice()
+  const issued = await broker.api('POST', '/v1/credentials', { owner: id, kind: 'psk', lifetime: 2 })
+  const { identity, key } = issued.psk
+  const channel = await open({ psk: { identity, key: Buffer.from(key, 'hex') } })
+  const observation = await channel.client.observe({ path: `ps/device/${id}/state` })
+  expect(told(await observation.next())).toBe('4.01')
+  expect(await channel.ended).toMatchObject({ reason: 'peer' })
+})
+
+test('a policy that takes a right away ends the observation with 4.03, and nothing else', async () => {
+  const id = await newDevice()
+  const channel = await open(await byPsk(broker, id))
+  const room = await channel.client.observe({ path: 'ps/home/kitchen/+' })
+  const own = await channel.client.observe({ path: `ps/device/${id}/state` })
+  await putPolicy(POLICY.replace(/.*id: listen.*\n/, ''))
+  expect(told(await room.next())).toBe('4.03')
+  expect(told(await put(channel, `device/${id}/state`, 'on'))).toBe('2.04')
+  expect(told(await own.next())).toBe('2.05 on')
+  await putPolicy(POLICY)
+})
+
+test('a policy may ask for the transport and for the kind of credential', async () => {
+  const id = await newDevice()
+  const [key, certificate] = [await open(await byPsk(broker, id)), await open(await byCertificate(broker, id))]
+  const only = (when: string) => putPolicy(POLICY.replace(/(id: own, .*?) }/, `$1, when: ${when} }`))
+  const codes = async () => [await put(key, `device/${id}/x`), await put(certificate, `device/${id}/x`)].map(told)
+  await only('{ credential: psk }')
+  expect(await codes()).toEqual(['2.04', '4.03'])
+  await only('{ credential: x509, transport: coaps }')
+  expect(await codes()).toEqual(['4.03', '2.04'])
+  await only('{ transport: mqtts }')
+  expect(await codes()).toEqual(['4.03', '4.03'])
+  await putPolicy(POLICY)
+})
+
+test('behind a NAT that has forgotten it a device begins anew from another port; the old session goes on until it ends', async () => {
+  const id = await newDevice()
+  const credentials = await byPsk(broker, id)
+  const before = await open(credentials)
+  const observation = await before.client.observe({ path: `ps/device/${id}/state` })
+  const after = await open(credentials)
+  expect(told(await put(after, `device/${id}/state`, 'on'))).toBe('2.04')
+  expect(told(await observation.next())).toBe('2.05 on')
+  await broker.api('POST', `/v1/credentials/${credentials.id}/revoke`, { reason: 'lost' })
+  await Promise.all([before.ended, after.ended])
+})
+
+test('a session that the device closes is over, and so are its observations', async () => {
+  const id = await newDevice()
+  const channel = await open(await byPsk(broker, id))
+  await channel.client.observe({ path: `ps/device/${id}/state` })
+  const live = async () =>
+    (await broker.api('GET', '/v1/sessions')).items.filter(({ principal }: Json) => principal === id)
+  expect(await live()).toHaveLength(1)
+  channel.session.close()
+  await expect.poll(live).toHaveLength(0)
+})
+
+test('what does not fit into a datagram comes in blocks', async () => {
+  const id = await newDevice()
+  const channel = await open(await byPsk(broker, id))
+  await put(channel, `device/${id}/large`, 'x'.repeat(1150))
+  const answer = await channel.client.request({ path: `ps/device/${id}/large` })
+  expect(answer.payload.length).toBe(1024)
+  expect(numberIn(answer, OPTION.Block2)).toBe((0 << 4) | 8 | 6)
 })
 
 test('a session that has shown nothing stays, and is nobody', async () => {
