@@ -127,7 +127,7 @@ const isMethod = (name: string): name is keyof typeof METHODS => name in METHODS
 function datagramOf(text: string, client: CoapClient, body: Buffer): Buffer {
   const [, id = '', method = '', path = '', ...blocks] = text.split(' ')
   if (!isMethod(method)) throw new Error(`no method: ${text}`)
-  let payload = Buffer.alloc(0)
+  let payload: Buffer = Buffer.alloc(0)
   const options = blocks.map(block => {
     const [, option = '', number = '', more = '', size = ''] = /^(\d):(\d+)\/(\d)\/(\d+)$/.exec(block) ?? []
     const at = Number(number) * Number(size)

@@ -8,8 +8,6 @@ import { type CoapMessage, type CoapOption, type MessageType, TYPE } from '../..
 import { OPTION, optionOf, uintValue } from '../../src/coap-wire/options.ts'
 import { CoapInbox, PATIENCE } from './coap-inbox.ts'
 
-/** Milliseconds after which a confirmable request that nobody acknowledged is sent again. */
-const RETRANSMIT_AFTER = 3_000
 /** Confirmable message ids that are known again. */
 const REMEMBERED = 256
 const EMPTY = Buffer.alloc(0)
@@ -63,6 +61,8 @@ export class CoapClient {
   readonly inbox = new CoapInbox()
   /** Acknowledges confirmable messages that belong to no observation. */
   acknowledges = true
+  /** Milliseconds after which a confirmable request that nobody acknowledged is sent again. */
+  retransmitAfter = 3_000
   readonly #echo: boolean
   readonly #pending = new Map<string, Pending>()
   readonly #observations = new Map<string, CoapObservation>()
@@ -190,7 +190,7 @@ export class CoapClient {
     const key = request.token.toString('hex')
     const bytes = encode(request)
     return new Promise((resolve, reject) => {
-      const again = setInterval(() => this.send(bytes), RETRANSMIT_AFTER)
+      const again = setInterval(() => this.send(bytes), this.retransmitAfter)
       if (request.type !== TYPE.CON) clearInterval(again)
       const settle = () => {
         clearInterval(again)

@@ -57,7 +57,7 @@ describe('notices', () => {
 
   test('numbers fit into 24 bits and go on with the clock, also after a restart', () => {
     const notice = new Notices().of(message('x'), 'value', NOW, 0, 1024)
-    const later = new Notices().of(message('x'), 'value', NOW + 1, 0)
+    const later = new Notices().of(message('x'), 'value', NOW + 1, 0, 1024)
     expect(numberOf(notice, OPTION.Observe)).toBe(NOW % 2 ** 24)
     expect(((numberOf(later, OPTION.Observe) ?? 0) - (numberOf(notice, OPTION.Observe) ?? 0)) & 0xffffff).toBe(1)
   })
