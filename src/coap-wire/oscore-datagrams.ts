@@ -1,0 +1,88 @@
+// OSCORE between a CoAP client and its socket: datagrams go in plain and leave protected, and the other way round. Any client
+// that lets somebody stand there, and knows nothing of OSCORE, speaks it so.
+import { isRequest, isResponse } from './codes.ts'
+import { decode, isMalformed } from './decode.ts'
+import { encode } from './encode.ts'
+import { type CoapMessage, TYPE } from './message.ts'
+import { OPTION, optionOf } from './options.ts'
+import type { OscoreContext, OscoreExchange, OscoreRefusal } from './oscore-client.ts'
+
+/** What came, as the client is to see it. */
+export interface Arrived {
+  readonly bytes: Buffer
+  /** False for what anybody could have sent: errors of a server that could not read a request, acknowledgements, resets. */
+  readonly isProtected: boolean
+}
+
+/** Requests and responses that are known again by message id, and requests that are still answered. */
+const REMEMBERED = 64
+
+interface Sent {
+  readonly plain: Buffer
+  readonly bytes: Buffer
+}
+
+interface Received {
+  readonly bytes: Buffer
+  readonly arrived: Arrived
+}
+
+export class OscoreDatagrams {
+  readonly #context: OscoreContext
+  /** By message id: a repetition must be the same bytes, or it would be another request. */
+  readonly #sent = new Map<number, Sent>()
+  readonly #received = new Map<number, Received>()
+  /** By token; those of a registration stay, newest first, so that what is under way when it is cancelled is still read. */
+  readonly #exchanges = new Map<string, readonly OscoreExchange[]>()
+
+  constructor(context: OscoreContext) {
+    this.#context = context
+  }
+
+  /** What to send in place of these bytes. Requests alone are protected. */
+  protect(plain: Buffer): Buffer {
+    const message = decode(plain)
+    if (message === null || isMalformed(message) || !isRequest(message.code)) return plain
+    const known = this.#sent.get(message.messageId)
+    if (known?.plain.equals(plain)) return known.bytes
+    const exchange = this.#context.protectRequest(message)
+    const key = message.token.toString('hex')
+    const [before] = this.#exchanges.get(key) ?? []
+    remember(this.#exchanges, key, before === undefined ? [exchange] : [exchange, before])
+    const bytes = encode(exchange.message)
+    // Copied: the client may use its buffer again.
+    remember(this.#sent, message.messageId, { plain: Buffer.from(plain), bytes })
+    return bytes
+  }
+
+  /** What the client is to read in place of these bytes; a refusal is to be passed over. */
+  unprotect(bytes: Buffer): Arrived | OscoreRefusal {
+    const message = decode(bytes)
+    const plain = { bytes, isProtected: false }
+    if (message === null || isMalformed(message) || !isResponse(message.code)) return plain
+    if (optionOf(message, OPTION.OSCORE) === null) return plain
+    const known = this.#received.get(message.messageId)
+    // Its acknowledgement was lost: the client knows it again.
+    if (message.type === TYPE.CON && known?.bytes.equals(bytes)) return known.arrived
+    const inner = this.#read(message)
+    if (typeof inner === 'string') return inner
+    const arrived = { bytes: encode(inner), isProtected: true }
+    remember(this.#received, message.messageId, { bytes: Buffer.from(bytes), arrived })
+    return arrived
+  }
+
+  #read(message: CoapMessage): CoapMessage | OscoreRefusal {
+    for (const exchange of this.#exchanges.get(message.token.toString('hex')) ?? []) {
+      const inner = this.#context.unprotectResponse(message, exchange)
+      if (inner !== 'unverified') return inner
+    }
+    return 'unverified'
+  }
+}
+
+function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
+  map.delete(key)
+  map.set(key, value)
+  const [oldest] = map.keys()
+  if (map.size > REMEMBERED && oldest !== undefined) map.delete(oldest)
+}
