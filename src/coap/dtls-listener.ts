@@ -5,6 +5,7 @@ import { decode } from '../coap-wire/decode.ts'
 import type { DtlsServerLimits } from '../dtls/limits.ts'
 import { DtlsServer } from '../dtls/server.ts'
 import type { DtlsEnd, DtlsSession, Peer as Remote } from '../dtls/session.ts'
+import { SUITES } from '../dtls/suites.ts'
 import { asFailure, Failure } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
 import { DtlsCounters } from './dtls-counters.ts'
@@ -54,6 +55,11 @@ export interface DtlsListenerOptions {
 
 /** Certificates of a peer that are handed to the door. */
 const MAXIMUM_CHAIN = 8
+
+const offered = SUITES.filter(({ legacy }) => !legacy)
+const PSK_FIRST = [...offered.filter(({ by }) => by === 'psk'), ...offered.filter(({ by }) => by !== 'psk')].map(
+  ({ name }) => name,
+)
 
 /** An identity whose key was given out for a handshake that is under way. */
 interface Claim {
@@ -138,6 +144,8 @@ export class DtlsListener {
         certificate: { chain: material.certificatePem, privateKey: material.privateKeyPem },
         authorities: { certificates: material.caPem.join('') },
         clientCertificate: 'optional',
+        // Only clients that hold a key offer its suites, and many offer the others too without having a certificate.
+        suites: PSK_FIRST,
         keyOf: identity => this.#keyOf(identity),
         mayResume: ({ identity = null, certificate = null }) => keys.mayResume({ pskIdentity: identity, certificate }),
         limits,
