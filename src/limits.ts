@@ -53,6 +53,13 @@ export const limitsSchema = z.strictObject({
   coap: z
     .strictObject(
       bounds(COAP_LIMITS, {
+        streamMessageBytes: z
+          .int()
+          .min(1153)
+          .max(268_435_456)
+          .describe('Bytes of one message over TCP, TLS or WebSocket.'),
+        earlyMessageBytes: z.int().min(1152).describe('The same until somebody was let in by the connection.'),
+        tokenBytes: z.int().min(8).max(65_804).describe('Bytes of a token over TCP, TLS or WebSocket (RFC 8974).'),
         messageBytes: z
           .int()
           .min(64)

@@ -31,7 +31,8 @@ export const BASE_CAPABILITIES: Capabilities = { maxMessageSize: 1152, blockWise
 
 export type Signal =
   | { readonly kind: 'csm'; readonly capabilities: Capabilities }
-  | { readonly kind: 'ping' | 'pong'; readonly token: Buffer; readonly custody: boolean }
+  | { readonly kind: 'ping'; readonly token: Buffer; readonly custody: boolean }
+  | { readonly kind: 'pong'; readonly token: Buffer; readonly custody: boolean }
   | { readonly kind: 'release'; readonly holdOff: number | null; readonly diagnostic: string }
   | { readonly kind: 'abort'; readonly badCsmOption: number | null; readonly diagnostic: string }
   /** A critical option that is not understood: to be answered with Abort, whatever the rest says. */

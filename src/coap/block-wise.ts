@@ -5,7 +5,8 @@ import { OPTION, optionOf, uintOf, uintValue } from '../coap-wire/options.ts'
 import type { Clock } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
 import type { Meter } from '../model/meter.ts'
-import { Assembly, checkLength, offsetOf, operationKey } from './block1.ts'
+import { termsFor } from './block-terms.ts'
+import { Assembly, BERT, checkLength, offsetOf, operationKey } from './block1.ts'
 import { type Block, blockOfAnswer, blockValue, needsBlocks, sizeExponentOf, withOptions } from './block2.ts'
 import type { IncomingRequest } from './incoming-request.ts'
 import type { CoapLimits } from './limits.ts'
@@ -102,7 +103,8 @@ export class BlockWise {
 
   /** A smaller size than the client's asks it to go on with that (RFC 7959 2.3). */
   #acknowledged({ number, more, sizeExponent }: Block): CoapOption {
-    const value = blockValue({ number, more, sizeExponent: Math.min(sizeExponent, this.largest) })
+    const kept = sizeExponent === BERT ? BERT : Math.min(sizeExponent, this.largest)
+    const value = blockValue({ number, more, sizeExponent: kept })
     return { number: OPTION.Block1, value }
   }
 
@@ -119,7 +121,8 @@ export class BlockWise {
    */
   cut(request: IncomingRequest, response: Response): Response {
     const { peer, method, options, block2 } = request
-    const block = blockOfAnswer(response, block2, this.largest)
+    const { largest, room } = termsFor(peer.endpoint, this.largest)
+    const block = blockOfAnswer(response, block2, largest, room)
     if (method !== CODE.GET && block !== response && (block.payload?.length ?? 0) < (response.payload?.length ?? 0))
       this.#transfers.put(peer, answerKey(method, options), new KeptAnswer(response), this.#clock.now())
     return block
@@ -135,7 +138,8 @@ export class BlockWise {
     const kept = this.#transfers.get(peer, key, now)
     if (!(kept instanceof KeptAnswer))
       throw new Failure('blocks-missing', 'The answer is not kept any more; send the request anew.')
-    const block = blockOfAnswer(kept.response, asked, this.largest)
+    const { largest, room } = termsFor(peer.endpoint, this.largest)
+    const block = blockOfAnswer(kept.response, asked, largest, room)
     this.#transfers.put(peer, key, kept, now)
     return block
   }

@@ -36,14 +36,20 @@ export const blockBytes = (sizeExponent: number): number => 2 ** (Math.min(sizeE
 
 /**
  * The block asked for; the answer itself when it fits and no block was asked for. The client may want smaller blocks than
- * `largest`, never larger ones. Throws `invalid-input` for a block beyond the end.
+ * `largest`, never larger ones. `room`: bytes of payload that leave in one message, with BERT (RFC 8323 6) in one block.
+ * Throws `invalid-input` for a block beyond the end.
  */
-export function blockOfAnswer(response: Response, asked: Block | null, largest: number): Response {
+export function blockOfAnswer(
+  response: Response,
+  asked: Block | null,
+  largest: number,
+  room = blockBytes(largest),
+): Response {
   if (!mayBeCut(response)) return response
   const { payload: whole = NOTHING } = response
-  const sizeExponent = Math.min(asked?.sizeExponent ?? 6, largest)
+  const sizeExponent = Math.min(asked?.sizeExponent ?? largest, largest)
   const size = blockBytes(sizeExponent)
-  if (asked === null && whole.length <= size) return response
+  if (asked === null && whole.length <= room) return response
   // Of what was asked in larger blocks than ours only the first can be given: it tells the size to go on with.
   const number = asked?.number ?? 0
   if (asked !== null && blockBytes(asked.sizeExponent) > size && number > 0)
@@ -51,7 +57,9 @@ export function blockOfAnswer(response: Response, asked: Block | null, largest: 
   const start = number * size
   if (start > 0 && start >= whole.length)
     throw new Failure('invalid-input', `block ${number} lies beyond the end of the representation`)
-  const more = start + size < whole.length
+  // A whole number of blocks of 1024 bytes at once.
+  const length = sizeExponent === 7 ? Math.max(size, room - (room % size)) : size
+  const more = start + length < whole.length
   const added: CoapOption[] = [{ number: OPTION.Block2, value: blockValue({ number, more, sizeExponent }) }]
   // RFC 7959 2.4: by the ETag a client sees that its blocks are of one representation.
   if (!response.options?.some(option => option.number === OPTION.ETag))
@@ -60,17 +68,21 @@ export function blockOfAnswer(response: Response, asked: Block | null, largest: 
   return {
     code: response.code,
     options: withOptions(response.options ?? [], added),
-    payload: whole.subarray(start, start + size),
+    payload: whole.subarray(start, start + length),
   }
 }
 
-/** Whether the answer is too long for one block of this size exponent. */
-export const needsBlocks = (response: Response, sizeExponent: number): boolean =>
-  mayBeCut(response) && (response.payload?.length ?? 0) > blockBytes(sizeExponent)
+/** Whether the answer is too long for one block of this size exponent, or for the room that there is. */
+export const needsBlocks = (response: Response, sizeExponent: number, room = blockBytes(sizeExponent)): boolean =>
+  mayBeCut(response) && (response.payload?.length ?? 0) > room
 
-/** What a request has brought about; diagnostics are short (RFC 7252 5.5.2). */
-const mayBeCut = ({ code, payload = NOTHING }: Response): boolean =>
-  code === CODE.Content || (codeClass(code) === 2 && payload.length > 0)
+/**
+ * What a request has brought about; diagnostics are short (RFC 7252 5.5.2). What is protected was cut before (RFC 8613
+ * 4.1.3.4.1).
+ */
+const mayBeCut = ({ code, payload = NOTHING, options = [] }: Response): boolean =>
+  (code === CODE.Content || (codeClass(code) === 2 && payload.length > 0)) &&
+  !options.some(({ number }) => number === OPTION.OSCORE)
 
 /** A notification as it leaves in datagrams: of one that is longer than a block, the first (RFC 7959 2.6). */
 export function asNotified(notification: Notification, largest: number): Response {

@@ -1,6 +1,6 @@
 import type { Evidence } from '../model/evidence.ts'
 
-export type CoapTransport = 'coap' | 'coaps' | 'coap+tcp' | 'coaps+tcp'
+export type CoapTransport = 'coap' | 'coaps' | 'coap+tcp' | 'coaps+tcp' | 'coap+ws' | 'coaps+ws'
 
 /** What a channel's handshake has shown; nothing on plain UDP and TCP. */
 export type Shown = Pick<Evidence, 'certificates' | 'pskIdentity'> & {
@@ -26,6 +26,8 @@ export interface Endpoint {
   readonly reliable: boolean
   /** Bytes of the longest message that fits through; absent where the limits alone bound it. */
   readonly largestMessage?: number
+  /** It takes blocks of several times 1024 bytes (RFC 8323 6). */
+  readonly speaksBert?: boolean
   send(bytes: Buffer): void
   /** Ends the channel: whoever it proved may speak no more. Does nothing on plain UDP. */
   close(): void

@@ -1,5 +1,7 @@
+import { STREAM_LIMITS, type StreamLimits } from './stream-limits.ts'
+
 /** Every bound on CoAP peers. Times in milliseconds unless said otherwise; the protocol's own are of RFC 7252 4.8. */
-export interface CoapLimits {
+export interface CoapLimits extends StreamLimits {
   // --- messages (RFC 7252 4)
   /** Bytes of one datagram; longer requests are answered 4.13, and asked for in blocks. */
   readonly messageBytes: number
@@ -97,6 +99,7 @@ export const COAP_LIMITS: CoapLimits = {
   exchangeLifetime: 247_000,
   nonLifetime: 145_000,
   rememberedExchanges: 64,
+  ...STREAM_LIMITS,
   rememberedNotifications: 16,
   outgoingQueue: 100,
   requestsPerSecond: 1000,

@@ -3,6 +3,7 @@ import { type Scheduler, systemScheduler } from '../access/scheduler.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
+import type { ListenerLimits } from '../stream/peer-socket.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { DtlsListener, type DtlsListenerOptions, type DtlsMaterial } from './dtls-listener.ts'
 import { COAP_LIMITS, type CoapLimits } from './limits.ts'
@@ -14,6 +15,7 @@ import { KeptBytes } from './recent-exchanges.ts'
 import type { Peer, Resource } from './resource.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import { UdpListener } from './udp-listener.ts'
+import { StreamServer } from './stream-server.ts'
 
 export interface MessageServerParts {
   readonly resources: readonly Resource[]
@@ -32,6 +34,8 @@ export interface CoapAddress {
   readonly host: string
   /** 0 = any free port. */
   readonly port: number
+  /** Bounds on a connection before CoAP is spoken over it. */
+  readonly listenerLimits?: Partial<ListenerLimits>
 }
 
 /** Milliseconds between two looks for peers that were silent for long. */
@@ -51,6 +55,7 @@ export class MessageServer {
     const { clock, random, log, meter, admit } = parts
     const limits = { ...COAP_LIMITS, ...parts.limits }
     this.#scheduler = parts.scheduler ?? systemScheduler
+  readonly #streams: StreamServer
     const wheel = new TimerWheel(this.#scheduler, clock)
     const kept = new KeptBytes()
     this.#random = random
@@ -76,6 +81,8 @@ export class MessageServer {
     const listener = await UdpListener.open(this.#context, { host, port, id })
     if (this.#closed) await listener.close()
     else this.#listeners.push(listener)
+    this.#streams = new StreamServer(this.#context, { ...parts, limits })
+    this.#oscore = this.#serveOscore(parts, limits)
     return { host: listener.host, port: listener.port }
   }
 
@@ -103,7 +110,13 @@ export class MessageServer {
     if (this.#closed) return
     this.#closed = true
     this.#stopSweeping()
-    await Promise.all([...this.#dtls, ...this.#listeners].map(listener => listener.close()))
+  /** The same over TCP, TLS or WebSocket. Throws `listener-failed`. */
+  listenStream(...args: Parameters<StreamServer['listen']>): Promise<{ host: string; port: number }> {
+    return this.#streams.listen(...args)
+  }
+
+    await Promise.all([...this.#dtls, ...this.#listeners, this.#streams].map(listener => listener.close()))
+    this.#oscore?.close()
     this.#context.counters.flush()
     this.#context.wheel.close()
   }
@@ -115,5 +128,6 @@ export class MessageServer {
       dispatcher.sweep()
       this.#sweepLater()
     })
+    this.#streams.setMaterial(material)
   }
 }
