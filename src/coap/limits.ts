@@ -91,6 +91,7 @@ export interface CoapLimits extends StreamLimits {
 }
 
 export const COAP_LIMITS: CoapLimits = {
+  ...STREAM_LIMITS,
   messageBytes: 4096,
   blockSize: 1024,
   ackTimeout: 2000,
@@ -99,7 +100,6 @@ export const COAP_LIMITS: CoapLimits = {
   exchangeLifetime: 247_000,
   nonLifetime: 145_000,
   rememberedExchanges: 64,
-  ...STREAM_LIMITS,
   rememberedNotifications: 16,
   outgoingQueue: 100,
   requestsPerSecond: 1000,

@@ -13,9 +13,9 @@ import { MessageDice } from './message-dice.ts'
 import { Peers } from './peers.ts'
 import { KeptBytes } from './recent-exchanges.ts'
 import type { Peer, Resource } from './resource.ts'
+import { StreamServer } from './stream-server.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import { UdpListener } from './udp-listener.ts'
-import { StreamServer } from './stream-server.ts'
 
 export interface MessageServerParts {
   readonly resources: readonly Resource[]
@@ -28,14 +28,14 @@ export interface MessageServerParts {
   readonly meter: Meter
   readonly log: Log
   readonly limits?: Partial<CoapLimits>
+  /** Bounds on a connection before CoAP is spoken over it. */
+  readonly listenerLimits?: Partial<ListenerLimits>
 }
 
 export interface CoapAddress {
   readonly host: string
   /** 0 = any free port. */
   readonly port: number
-  /** Bounds on a connection before CoAP is spoken over it. */
-  readonly listenerLimits?: Partial<ListenerLimits>
 }
 
 /** Milliseconds between two looks for peers that were silent for long. */
@@ -47,6 +47,7 @@ export class MessageServer {
   readonly #random: Random
   readonly #listeners: UdpListener[] = []
   readonly #dtls: DtlsListener[] = []
+  readonly #streams: StreamServer
   readonly #scheduler: Scheduler
   #stopSweeping: () => void = () => {}
   #closed = false
@@ -55,7 +56,6 @@ export class MessageServer {
     const { clock, random, log, meter, admit } = parts
     const limits = { ...COAP_LIMITS, ...parts.limits }
     this.#scheduler = parts.scheduler ?? systemScheduler
-  readonly #streams: StreamServer
     const wheel = new TimerWheel(this.#scheduler, clock)
     const kept = new KeptBytes()
     this.#random = random
@@ -72,6 +72,7 @@ export class MessageServer {
       dispatcher: new Dispatcher({ ...parts, limits }),
       peers: new Peers(limits, kept, meter),
     }
+    this.#streams = new StreamServer(this.#context, { ...parts, limits })
     this.#sweepLater()
   }
 
@@ -81,9 +82,12 @@ export class MessageServer {
     const listener = await UdpListener.open(this.#context, { host, port, id })
     if (this.#closed) await listener.close()
     else this.#listeners.push(listener)
-    this.#streams = new StreamServer(this.#context, { ...parts, limits })
-    this.#oscore = this.#serveOscore(parts, limits)
     return { host: listener.host, port: listener.port }
+  }
+
+  /** The same over TCP, TLS or WebSocket. Throws `listener-failed`. */
+  listenStream(...args: Parameters<StreamServer['listen']>): Promise<{ host: string; port: number }> {
+    return this.#streams.listen(...args)
   }
 
   /** The same over DTLS. Throws `listener-failed`, and `dtls-unavailable` where the addon is missing. */
@@ -98,6 +102,7 @@ export class MessageServer {
   /** New handshakes use this; sessions that are open stay. */
   setMaterial(material: DtlsMaterial): void {
     for (const listener of this.#dtls) listener.setMaterial(material)
+    this.#streams.setMaterial(material)
   }
 
   /** Nobody is let in again by what was proved before this. */
@@ -110,13 +115,7 @@ export class MessageServer {
     if (this.#closed) return
     this.#closed = true
     this.#stopSweeping()
-  /** The same over TCP, TLS or WebSocket. Throws `listener-failed`. */
-  listenStream(...args: Parameters<StreamServer['listen']>): Promise<{ host: string; port: number }> {
-    return this.#streams.listen(...args)
-  }
-
     await Promise.all([...this.#dtls, ...this.#listeners, this.#streams].map(listener => listener.close()))
-    this.#oscore?.close()
     this.#context.counters.flush()
     this.#context.wheel.close()
   }
@@ -128,6 +127,5 @@ export class MessageServer {
       dispatcher.sweep()
       this.#sweepLater()
     })
-    this.#streams.setMaterial(material)
   }
 }
