@@ -8,10 +8,14 @@ export interface TopicMessage {
   readonly payload: Buffer
 }
 
+/** Registered for application/cbor (RFC 7252 12.3). */
+export const CBOR_FORMAT = 60
+
 /** Major types in the upper three bits of a head (RFC 8949 3.1). */
 const UNSIGNED = 0x00
 const BYTE_STRING = 0x40
 const TEXT_STRING = 0x60
+const ARRAY = 0x80
 const ARRAY_OF_THREE = 0x83
 const NULL = 0xf6
 /** One array and what is in it; tags and deeper arrays are not ours. */
@@ -33,6 +37,13 @@ export function encodeTopicMessage(topic: string, contentFormat: number | null, 
   at = writeHead(BYTE_STRING, payload.length, bytes, at)
   bytes.set(payload, at)
   return bytes
+}
+
+/** An array of what is encoded already. */
+export function encodeArray(items: readonly Buffer[]): Buffer {
+  const head = Buffer.allocUnsafe(headBytes(items.length))
+  writeHead(ARRAY, items.length, head, 0)
+  return Buffer.concat([head, ...items])
 }
 
 /** Null when it is not what `encodeTopicMessage` makes. Never throws. */

@@ -19,6 +19,7 @@ import { CBOR, contentFormatIn, describingOptions, etagOf, type Form, observe, p
 import type { Request, Resource, Response } from './resource.ts'
 import type { CoapSession } from './session.ts'
 import type { CoapSessions } from './sessions.ts'
+import { TopicFetch } from './topic-fetch.ts'
 import { checkQuery, type TopicOptions, topicOf, topicOptionsOf } from './topic-request.ts'
 
 export interface TopicResourceParts {
@@ -37,12 +38,14 @@ const NOTHING = Buffer.alloc(0)
 
 export class TopicResource implements Resource {
   readonly path = ['ps']
-  readonly methods: ReadonlySet<number> = new Set([CODE.GET, CODE.POST, CODE.PUT, CODE.DELETE])
+  readonly methods: ReadonlySet<number> = new Set([CODE.GET, CODE.POST, CODE.PUT, CODE.DELETE, CODE.FETCH])
   readonly bodyBytes: number
   readonly #parts: TopicResourceParts
+  readonly #fetch: TopicFetch
 
   constructor(parts: TopicResourceParts) {
     this.#parts = parts
+    this.#fetch = new TopicFetch(parts.bus, parts.limits)
     this.bodyBytes = parts.limits.bodyBytes
   }
 
@@ -69,8 +72,10 @@ export class TopicResource implements Resource {
     const { method, path } = request
     if (path.length === 1) {
       if (method === CODE.GET) return this.#parts.discovery.topics(request, session)
-      throw new Failure('method-not-allowed', 'Only GET is served at /ps itself; a topic is below it.')
+      if (method === CODE.FETCH) return this.#fetch.answer(request, session)
+      throw new Failure('method-not-allowed', 'Only GET and FETCH are served at /ps itself; a topic is below it.')
     }
+    if (method === CODE.FETCH) throw new Failure('method-not-allowed', 'FETCH is served at /ps, for any topics.')
     if (method !== CODE.GET) return this.#publish(request, session)
     const topic = topicOf(path)
     return request.observe === REGISTER ? this.#observe(request, session, topic) : this.#read(request, session, topic)
@@ -99,6 +104,7 @@ export class TopicResource implements Resource {
   }
 
   #checkPublish(request: Request, { rights }: CoapSession): void {
+    if (request.method === CODE.FETCH) return
     const topic = topicOf(request.path)
     if (!isTopicName(topic)) throw new Failure('topic-name-invalid', `${printable(topic)} is no topic name.`)
     if (this.#parts.bus.service(topic) !== undefined) return

@@ -256,6 +256,15 @@ export const FAILURES = {
     mqtt5: 0x99,
     advice:
       'The client says that a payload is text (Payload Format Indicator) and sends what is no UTF-8. Mend either.',
+  unprocessable: {
+    ...PROTOCOL,
+    mqtt5: 0x83,
+    coap: '4.22',
+    http: 422,
+    stranger: 'The request is not valid.',
+    advice:
+      'The payload can be read, but asks for what is not served or for too much (RFC 8132 2.3). See docs/guide/coap.md.',
+  },
   },
   'receive-maximum': {
     ...PROTOCOL,

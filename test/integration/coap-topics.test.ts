@@ -6,6 +6,7 @@ import { TYPE } from '../../src/coap-wire/message.ts'
 import { OPTION, uintValue } from '../../src/coap-wire/options.ts'
 import { FREE_PORTS_WITH_COAP, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { CoapDevice, numberIn, told } from '../fixtures/coap-device.ts'
+import { fetchRest, sendBlocks } from '../wire/coap-blocks.ts'
 import { CoapClient } from '../wire/coap-wire.ts'
 
 describe('topics over CoAP', () => {
@@ -38,11 +39,24 @@ describe('topics over CoAP', () => {
     expect(told(await device.get('device/t1/non', { type: TYPE.NON }))).toBe('2.05 x')
   })
 
-  test('every method but four is 4.05', async () => {
+  test('a topic has every method but these', async () => {
     for (const code of [CODE.FETCH, CODE.PATCH, CODE.iPATCH])
       expect(told(await device.client.request({ code, path: 'ps/device/t1/state', query: device.session }))).toBe(
         '4.05',
       )
+  })
+
+  test('FETCH gives the values of many topics, in blocks where they are long; Block1 and Block2 together', async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `device/t1/fetched/${i}/${'long'.repeat(10)}`)
+    for (const name of names) await device.put(name, 'x'.repeat(200))
+    const asked = { code: CODE.FETCH, path: 'ps', query: device.session, contentFormat: 50 }
+    const first = await sendBlocks(device.client, asked, Buffer.from(JSON.stringify(names)))
+    expect(first.code).toBe(CODE.Content)
+    const text = (await fetchRest(device.client, first, asked)).toString()
+    const found = JSON.parse(text) as { topic: string; payload: string }[]
+    expect(found.map(({ topic }) => topic)).toEqual([...names].sort())
+    expect(found.every(each => each.payload === 'x'.repeat(200))).toBe(true)
+    for (const name of names) await device.delete(name)
   })
 
   test('a level may hold what a URI may not, but no slash', async () => {
