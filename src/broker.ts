@@ -12,7 +12,13 @@ import { CertificateAuthority } from './ca/certificate-authority.ts'
 import { loadProfiles } from './ca/profiles.ts'
 import { CoapServer } from './coap/server.ts'
 import { listenCoaps } from './coaps-listener.ts'
-import { type Configuration, type ConfigurationInput, dataPath, parseConfiguration } from './config.ts'
+import {
+  ANONYMOUS_TRANSPORTS,
+  type Configuration,
+  type ConfigurationInput,
+  dataPath,
+  parseConfiguration,
+} from './config.ts'
 import { EnrolmentDesk } from './enrolment/enrolment-desk.ts'
 import { Renewal } from './enrolment/renewal.ts'
 import { RenewalTopic } from './enrolment/renewal-topic.ts'
@@ -23,6 +29,7 @@ import { issuedView } from './http/views/enrolment-view.ts'
 import { type Change, ChangeFeed } from './model/change.ts'
 import type { Clock, Random } from './model/clock.ts'
 import type { Log } from './model/log.ts'
+import { isSecure, type Transport } from './model/transport.ts'
 import { MqttServer } from './mqtt/server.ts'
 import { TokenServer } from './oauth/token-server.ts'
 import { Opened } from './opened.ts'
@@ -44,7 +51,7 @@ export { Failure } from './model/failure.ts'
 
 export const VERSION = '0.1.0'
 
-export type ListenerName = 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'coap' | 'coaps' | 'https'
+export type ListenerName = Transport
 export type Listeners = Partial<Record<ListenerName, { readonly host: string; readonly port: number }>>
 
 export interface LatchkeyEvents {
@@ -227,12 +234,15 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     bus,
     access,
     authenticator,
+    oscore: { store, credentials: authenticator },
     clock,
     random,
     meter,
     log,
     limits: limits.coap,
     dtlsLimits: limits.dtls,
+    listenerLimits: limits,
+    handshakes: mqtt.handshakes,
     recordSession: event => audit.record(event),
     recordFailedProof,
   })
@@ -291,9 +301,18 @@ async function open(configuration: Configuration, options: LatchkeyOptions, open
     listeners[name] = await mqtt.listen(name, { host: settings.host, port: settings.port, ...(secure && { tls }) })
   }
   const { coap: plainCoap } = configuration.listeners
-  if (plainCoap !== false) listeners.coap = await coap.listen('coap', { host: plainCoap.host, port: plainCoap.port })
+  if (plainCoap !== false) {
+    const { host, port, insecure } = plainCoap
+    listeners.coap = await coap.listen('coap', { host, port, oscoreOnly: !insecure })
+  }
   const overDtls = await listenCoaps(configuration, log, address => coap.listenDtls(address, tls))
   if (overDtls !== null) listeners.coaps = overDtls
+  for (const name of ['coap+tcp', 'coaps+tcp', 'coap+ws', 'coaps+ws'] as const) {
+    const settings = configuration.listeners[name]
+    if (settings === false) continue
+    const { host, port } = settings
+    listeners[name] = await coap.listenStream(name, { host, port }, isSecure(name) ? tls : null)
+  }
   if (httpsPort) {
     await http.ready()
     await httpsPort.handOver(http.server)
@@ -341,7 +360,7 @@ function anonymousOf(configuration: Configuration, log: Log) {
   const { anonymous } = configuration.auth
   if (!anonymous) return null
   log.warn({ role: anonymous.role }, 'anyone may connect without showing anything: auth.anonymous is on')
-  return { role: anonymous.role, transports: ['mqtt', 'mqtts', 'ws', 'wss', 'coap'] as const }
+  return { role: anonymous.role, transports: ANONYMOUS_TRANSPORTS }
 }
 
 /** What the server certificate must say beside localhost and the host's own name. */

@@ -26,11 +26,6 @@ const listener = (defaultHost: string, defaultPort: number) =>
       { error: 'must be false, or a mapping such as { host: 127.0.0.1, port: 1883 }' },
     )
     .default({ host: defaultHost, port: defaultPort, insecure: false })
-const notYet = z
-  .literal(false, {
-    error: 'CoAP is served over UDP and DTLS alone by this version: leave the key out, or set it to false',
-  })
-  .default(false)
 /** What the configuration says nothing about is left out, with a warning, where the DTLS addon is missing. */
 export const DEFAULT_COAPS = { host: '0.0.0.0', port: 5684 } as const
 const coaps = z
@@ -52,7 +47,12 @@ const plainCoap = z
       z.strictObject({
         host: host.default('127.0.0.1'),
         port: port.default(5683),
-        insecure: z.boolean().default(false).describe('Must be true: session tokens and messages travel in the clear.'),
+        insecure: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Serves what is not protected too: session tokens and messages travel in the clear. Without it OSCORE (RFC 8613) alone.',
+          ),
       }),
       z.literal(false),
     ],
@@ -62,6 +62,30 @@ const plainCoap = z
 
 const ANYWHERE = '0.0.0.0'
 const LOOPBACK = '127.0.0.1'
+const insecure = { insecure: z.boolean().default(false).describe('Allows a plaintext listener beyond loopback.') }
+
+interface DefaultAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** Off by default. */
+const unlessAskedFor = <T extends z.ZodRawShape>(address: DefaultAddress, more: T) =>
+  z
+    .union(
+      [
+        z.strictObject({ host: host.default(address.host), port: port.default(address.port), ...more }),
+        z.literal(false),
+      ],
+      { error: `must be false, or a mapping such as { host: ${address.host}, port: ${address.port} }` },
+    )
+    .default(false)
+const encrypted = (defaultHost: string, defaultPort: number) =>
+  z
+    .union([z.strictObject({ host: host.default(defaultHost), port: port.default(defaultPort) }), z.literal(false)], {
+      error: `must be false, or a mapping such as { host: ${defaultHost}, port: ${defaultPort} }`,
+    })
+    .default({ host: defaultHost, port: defaultPort })
 
 const listeners = z.strictObject({
   mqtt: listener(LOOPBACK, 1883),
@@ -71,8 +95,10 @@ const listeners = z.strictObject({
   https: listener(LOOPBACK, 8443),
   coap: plainCoap,
   coaps,
-  'coap+tcp': notYet,
-  'coaps+tcp': notYet,
+  'coap+tcp': unlessAskedFor({ host: LOOPBACK, port: 5683 }, insecure),
+  'coaps+tcp': encrypted(ANYWHERE, 5684),
+  'coap+ws': unlessAskedFor({ host: LOOPBACK, port: 8085 }, insecure),
+  'coaps+ws': unlessAskedFor({ host: ANYWHERE, port: 8086 }, {}),
 })
 
 /** All there are, on or off. */
@@ -185,6 +211,23 @@ export const dataPath = (configuration: Configuration): string => resolve(config
 const isLoopback = (name: string): boolean =>
   name === 'localhost' || name === '::1' || /^127\.\d+\.\d+\.\d+$/.test(name)
 
+/** By the plaintext listener. */
+const ENCRYPTED_INSTEAD = { mqtt: 'mqtts', ws: 'wss', 'coap+tcp': 'coaps+tcp', 'coap+ws': 'coaps+ws' } as const
+type PlaintextStream = keyof typeof ENCRYPTED_INSTEAD
+
+/** Whom `auth.anonymous` lets in. */
+export const ANONYMOUS_TRANSPORTS = [
+  'mqtt',
+  'mqtts',
+  'ws',
+  'wss',
+  'coap',
+  'coap+tcp',
+  'coaps+tcp',
+  'coap+ws',
+  'coaps+ws',
+] as const
+
 /** Plaintext beyond loopback, and anonymous beyond loopback, only when somebody said so in so many words. */
 function checkExposure(configuration: Configuration, locate: (path: readonly string[]) => Location | undefined): void {
   const refuse = (path: readonly string[], message: string): never => {
@@ -192,26 +235,21 @@ function checkExposure(configuration: Configuration, locate: (path: readonly str
     throw new Failure('insecure-listener', message, location === undefined ? {} : { location })
   }
 
-  for (const name of ['mqtt', 'ws'] as const) {
+  for (const [name, instead] of Object.entries(ENCRYPTED_INSTEAD) as [PlaintextStream, string][]) {
     const settings = configuration.listeners[name]
     if (settings === false || settings.insecure || isLoopback(settings.host)) continue
     refuse(
       ['listeners', name, 'host'],
-      `listeners.${name} would serve plaintext on ${settings.host}: set insecure: true if that is meant, or use ${name === 'mqtt' ? 'mqtts' : 'wss'}`,
-    )
-  }
-  const { coap } = configuration.listeners
-  if (coap !== false && !coap.insecure) {
-    refuse(
-      ['listeners', 'coap'],
-      'listeners.coap would serve plain CoAP, which proves and hides nothing: set insecure: true if that is meant, or leave it out',
+      `listeners.${name} would serve plaintext on ${settings.host}: set insecure: true if that is meant, or use ${instead}`,
     )
   }
   const { anonymous } = configuration.auth
   if (!anonymous || anonymous.insecure) return
-  for (const name of ['mqtt', 'mqtts', 'ws', 'wss', 'coap'] as const) {
+  for (const name of ANONYMOUS_TRANSPORTS) {
     const settings = configuration.listeners[name]
     if (settings === false || isLoopback(settings.host)) continue
+    // What OSCORE protects is somebody's.
+    if (name === 'coap' && 'insecure' in settings && !settings.insecure) continue
     refuse(
       ['auth', 'anonymous'],
       `auth.anonymous would admit anybody on listeners.${name} (${settings.host}): set auth.anonymous.insecure: true if that is meant, or bind to 127.0.0.1`,

@@ -65,6 +65,11 @@ export const limitsSchema = z.strictObject({
           .min(64)
           .max(65_507)
           .describe('Bytes of one datagram; longer requests are answered 4.13, and asked for in blocks.'),
+        oscoreSequences: z
+          .int()
+          .min(1)
+          .max(2 ** 40 - 1)
+          .describe('The last OSCORE sequence number of ours (RFC 8613 7.2.1).'),
         blockSize: z.int().min(16).max(1024).describe('Bytes of one block of a longer answer (RFC 7959 2.2).'),
       }),
     )

@@ -11,6 +11,7 @@ import { BlockWise } from './block-wise.ts'
 import { isPart } from './block1.ts'
 import type { Block } from './block2.ts'
 import { EchoGuard } from './echo.ts'
+import type { CoapTransport } from './endpoint.ts'
 import { type IncomingRequest, readRequest } from './incoming-request.ts'
 import type { CoapLimits } from './limits.ts'
 import type { Peer, Resource, Response } from './resource.ts'
@@ -33,6 +34,14 @@ export interface DispatcherParts {
 
 /** No answer: the message is to be rejected (RFC 7252 4.3). */
 export const REJECTED: Response = { code: CODE.Empty }
+
+/** No answer: the client has said inside that it does not care. */
+export const UNWANTED: Response = { code: CODE.Empty }
+
+/** Takes requests that bear the OSCORE option. Never throws, and what it promises is never rejected. */
+export interface OscoreRequests {
+  answer(message: CoapMessage, peer: Asker): Response | Promise<Response>
+}
 
 /** What is read here or by resources. The critical ones among the others get 4.02. */
 const UNDERSTOOD: ReadonlySet<number> = new Set([
@@ -70,6 +79,9 @@ export class Dispatcher {
   readonly #blockWise: BlockWise
   readonly #log: Log
   readonly #limits: CoapLimits
+  /** Without it OSCORE is a critical option that is not understood. */
+  #oscore: OscoreRequests | null = null
+  readonly #oscoreOnly = new Set<string>()
 
   constructor({ resources, clock, random, meter, log, limits }: DispatcherParts) {
     // The longest path that fits is the one that answers.
@@ -85,10 +97,22 @@ export class Dispatcher {
   /** Never throws, and what it promises is never rejected. */
   answer(message: CoapMessage, peer: Asker): Response | Promise<Response> {
     try {
+      if (this.#oscore !== null && optionOf(message, OPTION.OSCORE) !== null) return this.#oscore.answer(message, peer)
+      const { transport, shown } = peer.endpoint
+      if (this.#oscoreOnly.has(transport) && shown.oscore === undefined) throw new Failure('oscore-required')
       return this.#answer(message, peer)
     } catch (error) {
       return this.#refusal(error)
     }
+  }
+
+  serveOscore(oscore: OscoreRequests): void {
+    this.#oscore = oscore
+  }
+
+  /** What comes unprotected over this transport is turned away from now on. */
+  requireOscore(transport: CoapTransport): void {
+    this.#oscoreOnly.add(transport)
   }
 
   /** The answer to a datagram longer than may be: in blocks it might do. */
@@ -103,7 +127,10 @@ export class Dispatcher {
 
   /** The client has said that it does not care (RFC 7967); without 2.31 it could not go on. */
   isUnwanted(message: CoapMessage, response: Response): boolean {
+    if (response === UNWANTED) return true
     if (response.code === CODE.Continue) return false
+    // RFC 8613 8.2: what counts is inside, and has been looked at there.
+    if (this.#oscore !== null && optionOf(message, OPTION.OSCORE) !== null) return false
     const value = optionOf(message, OPTION.NoResponse)
     return value !== null && value.length === 1 && (uintOf(value) & (1 << (codeClass(response.code) - 1))) !== 0
   }

@@ -83,6 +83,14 @@ export interface CoapLimits extends StreamLimits {
   /** Retained topics that are looked at for it. */
   readonly examinedTopics: number
 
+  // --- OSCORE (RFC 8613)
+  /** Contexts in memory. Whoever comes back after making room is asked to show that his request is new (Echo). */
+  readonly oscoreContexts: number
+  /** Our sequence numbers that are written down at once, before the first of them is used. */
+  readonly oscoreReserve: number
+  /** The last of our sequence numbers; a context that has used it is at its end. */
+  readonly oscoreSequences: number
+
   // --- one socket
   /** Bytes the kernel holds for us before it drops datagrams. */
   readonly receiveBufferBytes: number
@@ -130,6 +138,9 @@ export const COAP_LIMITS: CoapLimits = {
   observerCheck: 86_400,
   listedTopics: 1000,
   examinedTopics: 10_000,
+  oscoreContexts: 20_000,
+  oscoreReserve: 1024,
+  oscoreSequences: 2 ** 40 - 1,
   receiveBufferBytes: 4 * 1024 * 1024,
   sendQueueBytes: 4 * 1024 * 1024,
 }

@@ -10,6 +10,8 @@ import { COAP_LIMITS, type CoapLimits } from './limits.ts'
 import type { MessageContext } from './message-context.ts'
 import { MessageCounters } from './message-counters.ts'
 import { MessageDice } from './message-dice.ts'
+import { type OscoreContextParts, OscoreContexts } from './oscore-contexts.ts'
+import { OscoreFront } from './oscore-front.ts'
 import { Peers } from './peers.ts'
 import { KeptBytes } from './recent-exchanges.ts'
 import type { Peer, Resource } from './resource.ts'
@@ -21,6 +23,10 @@ export interface MessageServerParts {
   readonly resources: readonly Resource[]
   /** Asks the door who a channel has proved, before it is spoken over; closes it when the door refuses. Never rejects. */
   readonly admit: (peer: Peer) => Promise<void>
+  /** With `moved`: OSCORE is served. */
+  readonly oscore?: Pick<OscoreContextParts, 'store' | 'credentials'>
+  /** The session of a peer goes on from another address. */
+  readonly moved?: (peer: Peer) => void
   readonly clock: Clock
   readonly random: Random
   /** Timers of this process unless given. */
@@ -36,6 +42,8 @@ export interface CoapAddress {
   readonly host: string
   /** 0 = any free port. */
   readonly port: number
+  /** What is not protected by OSCORE is turned away. */
+  readonly oscoreOnly?: boolean
 }
 
 /** Milliseconds between two looks for peers that were silent for long. */
@@ -49,6 +57,7 @@ export class MessageServer {
   readonly #dtls: DtlsListener[] = []
   readonly #streams: StreamServer
   readonly #scheduler: Scheduler
+  readonly #oscore: OscoreContexts | null
   #stopSweeping: () => void = () => {}
   #closed = false
 
@@ -73,12 +82,28 @@ export class MessageServer {
       peers: new Peers(limits, kept, meter),
     }
     this.#streams = new StreamServer(this.#context, { ...parts, limits })
+    this.#oscore = this.#serveOscore(parts, limits)
     this.#sweepLater()
   }
 
+  static async open(parts: MessageServerParts): Promise<MessageServer> {
+    const server = new MessageServer(parts)
+    await server.#oscore?.sweepStore()
+    return server
+  }
+
+  #serveOscore({ oscore, moved = () => {}, ...parts }: MessageServerParts, limits: CoapLimits): OscoreContexts | null {
+    if (oscore === undefined) return null
+    const { dispatcher } = this.#context
+    const contexts = new OscoreContexts({ ...oscore, meter: parts.meter, limits })
+    dispatcher.serveOscore(new OscoreFront({ ...parts, dispatcher, contexts, moved, limits }))
+    return contexts
+  }
+
   /** Opens a port. Throws `listener-failed`. */
-  async listen(_name: 'coap', { host, port }: CoapAddress): Promise<{ host: string; port: number }> {
+  async listen(name: 'coap', { host, port, oscoreOnly = false }: CoapAddress): Promise<{ host: string; port: number }> {
     const id = this.#random.bytes(ID_BYTES).toString('base64url')
+    if (oscoreOnly) this.#context.dispatcher.requireOscore(name)
     const listener = await UdpListener.open(this.#context, { host, port, id })
     if (this.#closed) await listener.close()
     else this.#listeners.push(listener)
@@ -116,6 +141,7 @@ export class MessageServer {
     this.#closed = true
     this.#stopSweeping()
     await Promise.all([...this.#dtls, ...this.#listeners, this.#streams].map(listener => listener.close()))
+    this.#oscore?.close()
     this.#context.counters.flush()
     this.#context.wheel.close()
   }

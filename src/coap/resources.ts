@@ -13,6 +13,8 @@ export interface Resources {
   readonly resources: Resource[]
   /** Opens the session of whom a channel has proved, or closes the channel. Never rejects. */
   readonly admit: (peer: Peer) => Promise<void>
+  /** The session of a peer goes on from another address. */
+  readonly moved: (peer: Peer) => void
   /** Ends sessions that are idle, and forgets long events; it does so by itself now and then. */
   sweep(): void
   /** Ends every session; its observers are told. */
@@ -38,6 +40,7 @@ export function openResources(parts: CoapServerParts & { readonly limits: CoapLi
   timer.unref()
   return {
     admit: peer => sessions.admit(peer),
+    moved: peer => sessions.moved(peer),
     sweep() {
       sessions.sweep(clock.now())
       observations.sweep()

@@ -7,8 +7,11 @@ import type { DtlsServerLimits } from '../dtls/limits.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
+import type { HandshakeLine } from '../stream/listener.ts'
+import type { ListenerLimits } from '../stream/peer-socket.ts'
 import type { FailedProof } from './dtls-listener.ts'
 import type { CoapLimits } from './limits.ts'
+import type { OscoreContextParts } from './oscore-contexts.ts'
 
 /** What a CoAP server asks of other rooms. */
 export interface CoapServerParts {
@@ -20,6 +23,8 @@ export interface CoapServerParts {
     Authenticator,
     'authenticate' | 'admitsClientId' | 'assignClientId' | 'pskKey' | 'mayResume'
   >
+  /** For OSCORE, which is not served without. */
+  readonly oscore?: Pick<OscoreContextParts, 'store' | 'credentials'>
   readonly clock: Clock
   readonly random: Random
   /** Timers of this process unless given. */
@@ -28,6 +33,10 @@ export interface CoapServerParts {
   readonly log: Log
   readonly limits?: Partial<CoapLimits>
   readonly dtlsLimits?: Partial<DtlsServerLimits>
+  /** Bounds on a connection before CoAP is spoken over it. */
+  readonly listenerLimits?: Partial<ListenerLimits>
+  /** Where TLS handshakes wait their turn; without it they begin at once. */
+  readonly handshakes?: HandshakeLine
   /** For the audit trail. */
   readonly recordSession: (event: SessionEvent) => void
   /** The same: a handshake that claimed an identity and did not prove it. */

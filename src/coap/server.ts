@@ -1,10 +1,13 @@
 // CoAP as the broker sees it: the resources of the house behind the message layer.
 import { DTLS_SERVER_LIMITS } from '../dtls/limits.ts'
+import type { TlsMaterial } from '../stream/tls-acceptor.ts'
 import type { DtlsMaterial } from './dtls-listener.ts'
 import { COAP_LIMITS } from './limits.ts'
 import { type CoapAddress, MessageServer } from './message-server.ts'
 import { openResources, type Resources } from './resources.ts'
 import type { CoapServerParts } from './server-parts.ts'
+import type { StreamTransport } from './stream-listener.ts'
+import { NO_TRUST } from './stream-server.ts'
 
 export type { CoapServerParts } from './server-parts.ts'
 
@@ -21,13 +24,27 @@ export class CoapServer {
 
   static async open(parts: CoapServerParts): Promise<CoapServer> {
     const opened = openResources({ ...parts, limits: { ...COAP_LIMITS, ...parts.limits } })
-    const { resources, admit } = opened
-    return new CoapServer(parts, opened, new MessageServer({ ...parts, resources, admit }))
+    const { resources, admit, moved } = opened
+    return new CoapServer(parts, opened, await MessageServer.open({ ...parts, resources, admit, moved }))
   }
 
   /** Opens a port; resolves with what it got. Throws `listener-failed`. */
   listen(name: 'coap', address: CoapAddress): Promise<{ host: string; port: number }> {
     return this.#messages.listen(name, address)
+  }
+
+  /** CoAP over TCP, TLS or WebSocket (RFC 8323). `material`: for those over TLS. Throws `listener-failed`. */
+  listenStream(
+    name: StreamTransport,
+    address: CoapAddress,
+    material: TlsMaterial | null,
+  ): Promise<{ host: string; port: number }> {
+    const { authenticator, recordFailedProof = () => {}, handshakes = NO_TRUST.handshakes } = this.#parts
+    return this.#messages.listenStream(name, address, material, {
+      pskKey: identity => authenticator.pskKey(identity),
+      onHandshakeFailure: ({ address, pskIdentity }) => recordFailedProof({ transport: name, address, pskIdentity }),
+      handshakes,
+    })
   }
 
   /** CoAP over DTLS. Throws `listener-failed`, and `dtls-unavailable` where the addon is missing. */

@@ -21,6 +21,7 @@ export const METRIC_TABLE: ReadonlyMap<string, MetricRow> = new Map(
     latchkey_coap_sessions_ended_total: row('CoAP sessions that the broker ended, by failure.', 'failure'),
     latchkey_coap_dropped_total: row('CoAP messages that were not served or did not arrive.', 'reason'),
     latchkey_coap_duplicates_total: row('CoAP requests that had come before.'),
+    latchkey_coap_oscore_requests_total: row('CoAP requests protected by OSCORE, by what came of them.', 'result'),
     latchkey_coap_requests_total: row('CoAP requests answered.', 'method', 'code'),
     latchkey_coap_retransmissions_total: row('CoAP messages sent again because they were not acknowledged.'),
     latchkey_coap_transfers_given_up_total: row('CoAP block-wise transfers that made room or were left.', 'reason'),

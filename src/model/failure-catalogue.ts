@@ -1,4 +1,5 @@
 // The one catalogue of everything that can go wrong in front of a user. `docs/failures.md` is generated from it.
+import { BUSY, CONFLICT, DOWN, FORBIDDEN, INVALID, MISSING, PROTOCOL, UNAUTHENTICATED } from './failure-families.ts'
 
 /** What each protocol answers, what a stranger may read, and what helps the operator. */
 export interface FailureRow {
@@ -17,70 +18,6 @@ export interface FailureRow {
   /** For the operator: what to do next. */
   readonly advice: string
 }
-
-const UNAUTHENTICATED = {
-  mqtt3: 5,
-  mqtt5: 0x87,
-  coap: '4.01',
-  http: 401,
-  oauth: 'invalid_client',
-  stranger: 'Not authorized.',
-} as const
-const FORBIDDEN = {
-  mqtt3: 5,
-  mqtt5: 0x87,
-  coap: '4.03',
-  http: 403,
-  oauth: 'access_denied',
-  stranger: 'Not authorized.',
-} as const
-const INVALID = {
-  mqtt3: 5,
-  mqtt5: 0x83,
-  coap: '4.00',
-  http: 400,
-  oauth: 'invalid_request',
-  stranger: 'The request is not valid.',
-} as const
-const MISSING = {
-  mqtt3: 5,
-  mqtt5: 0x87,
-  coap: '4.04',
-  http: 404,
-  oauth: 'invalid_request',
-  stranger: 'Not found.',
-} as const
-const CONFLICT = {
-  mqtt3: 5,
-  mqtt5: 0x83,
-  coap: '4.09',
-  http: 409,
-  oauth: 'invalid_request',
-  stranger: 'The request conflicts with what is stored.',
-} as const
-const BUSY = {
-  mqtt3: 3,
-  mqtt5: 0x97,
-  coap: '4.29',
-  http: 429,
-  oauth: 'slow_down',
-  stranger: 'Too many requests.',
-} as const
-const DOWN = {
-  mqtt3: 3,
-  mqtt5: 0x88,
-  coap: '5.03',
-  http: 503,
-  oauth: 'temporarily_unavailable',
-  stranger: 'Not available now.',
-} as const
-const PROTOCOL = {
-  mqtt3: 1,
-  coap: '4.00',
-  http: 400,
-  oauth: 'invalid_request',
-  stranger: 'The packet is not valid.',
-} as const
 
 export const FAILURES = {
   // --- who are you: the door. One answer for all, so that strangers learn nothing about which part failed.
@@ -256,15 +193,6 @@ export const FAILURES = {
     mqtt5: 0x99,
     advice:
       'The client says that a payload is text (Payload Format Indicator) and sends what is no UTF-8. Mend either.',
-  unprocessable: {
-    ...PROTOCOL,
-    mqtt5: 0x83,
-    coap: '4.22',
-    http: 422,
-    stranger: 'The request is not valid.',
-    advice:
-      'The payload can be read, but asks for what is not served or for too much (RFC 8132 2.3). See docs/guide/coap.md.',
-  },
   },
   'receive-maximum': {
     ...PROTOCOL,
@@ -328,6 +256,15 @@ export const FAILURES = {
     advice: 'Send the payload in a content format that the resource takes.',
   },
 
+  unprocessable: {
+    ...PROTOCOL,
+    mqtt5: 0x83,
+    coap: '4.22',
+    http: 422,
+    stranger: 'The request is not valid.',
+    advice:
+      'The payload can be read, but asks for what is not served or for too much (RFC 8132 2.3). See docs/guide/coap.md.',
+  },
   'blocks-missing': {
     ...PROTOCOL,
     mqtt5: 0x82,
@@ -341,6 +278,11 @@ export const FAILURES = {
     ...UNAUTHENTICATED,
     advice:
       'The token came to /authz-info in the clear, and others may have read it: deny it, and send the next over coaps, coaps+tcp or OSCORE.',
+  },
+  'oscore-required': {
+    ...UNAUTHENTICATED,
+    advice:
+      'A plain coap listener without insecure: true serves what OSCORE protects (RFC 8613) and nothing else. Give the device a context with `latchkey credential issue --kind oscore`, or use coaps.',
   },
   'session-unknown': {
     ...UNAUTHENTICATED,
@@ -390,7 +332,7 @@ export const FAILURES = {
   },
   'insecure-listener': {
     ...INVALID,
-    advice: 'A plaintext listener beyond loopback, and plain CoAP anywhere, needs insecure: true.',
+    advice: 'A plaintext listener beyond loopback needs insecure: true.',
   },
   internal: {
     ...DOWN,

@@ -103,15 +103,22 @@ describe('safe unless told otherwise', () => {
       parseConfiguration({ listeners: { mqtt: { host: '0.0.0.0', insecure: true } } }).listeners.mqtt,
     ).toMatchObject({ host: '0.0.0.0' })
   })
-  test('plain CoAP needs insecure: true wherever it listens', () => {
+  test('plain CoAP is off, and serves what OSCORE protects, wherever it listens, unless somebody wants more', () => {
     expect(parseConfiguration({}).listeners.coap).toBe(false)
-    expect(() => parseConfiguration({ listeners: { coap: { port: 5683 } } })).toThrowError(
-      /listeners\.coap .*insecure: true/,
-    )
-    expect(parseConfiguration({ listeners: { coap: { insecure: true } } }).listeners.coap).toMatchObject({
-      host: '127.0.0.1',
-      port: 5683,
-    })
+    for (const insecure of [true, false])
+      expect(parseConfiguration({ listeners: { coap: { insecure } } }).listeners.coap).toEqual({
+        host: '127.0.0.1',
+        port: 5683,
+        insecure,
+      })
+    const everywhere = { coap: { host: '0.0.0.0' } }
+    expect(parseConfiguration({ listeners: everywhere }).listeners.coap).toMatchObject({ insecure: false })
+    const auth = { anonymous: { role: 'guest' } }
+    const secure = { mqtts: false, wss: false } as const
+    // Nobody is anonymous under OSCORE.
+    expect(parseConfiguration({ listeners: { ...secure, ...everywhere }, auth }).auth.anonymous).toBeDefined()
+    const open = { coap: { host: '0.0.0.0', insecure: true } }
+    expect(() => parseConfiguration({ listeners: { ...secure, ...open }, auth })).toThrowError(/listeners\.coap/)
   })
   test('and a file is told where', async () => {
     await expect(read('listeners:\n  mqtt: { host: 0.0.0.0 }\n')).rejects.toMatchObject({
