@@ -29,14 +29,18 @@ ${rows.join('\n')}
 `
 }
 
-/** The catalogue, read from its TypeScript source: it imports nothing, so stripping its types is enough. */
+/** The catalogue, read from its TypeScript source: one file that imports one other, and stripping their types is enough. */
 async function readCatalogue() {
   const { default: ts } = await import('typescript')
-  const source = readFileSync(join(ROOT, 'src/model/failure-catalogue.ts'), 'utf8')
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
-  })
-  const { FAILURES } = await import(`data:text/javascript;base64,${Buffer.from(outputText).toString('base64')}`)
+  const module = (name, replace = text => text) => {
+    const source = readFileSync(join(ROOT, 'src/model', name), 'utf8')
+    const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 }
+    const { outputText } = ts.transpileModule(replace(source), { compilerOptions })
+    return `data:text/javascript;base64,${Buffer.from(outputText).toString('base64')}`
+  }
+  const families = module('failure-families.ts')
+  const catalogue = module('failure-catalogue.ts', text => text.replace('./failure-families.ts', families))
+  const { FAILURES } = await import(catalogue)
   return FAILURES
 }
 
