@@ -3,13 +3,14 @@ import { timingSafeEqual } from 'node:crypto'
 import { peerAddress } from '../auth/peer-address.ts'
 import { decode } from '../coap-wire/decode.ts'
 import type { DtlsServerLimits } from '../dtls/limits.ts'
+import { loadAddon } from '../dtls/load-addon.ts'
 import { DtlsServer } from '../dtls/server.ts'
 import type { DtlsEnd, DtlsSession, Peer as Remote } from '../dtls/session.ts'
 import { SUITES } from '../dtls/suites.ts'
 import { asFailure, Failure } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
 import { DtlsCounters } from './dtls-counters.ts'
-import { type Endpoint, hasShown, type Shown } from './endpoint.ts'
+import { type CoapTransport, type Endpoint, hasShown, type Shown } from './endpoint.ts'
 import { HandshakeLog } from './handshake-log.ts'
 import type { MessageContext } from './message-context.ts'
 import { headOf } from './oversized.ts'
@@ -27,7 +28,7 @@ export interface DtlsMaterial {
 
 /** A handshake that did not end well, for the audit trail. */
 export interface FailedProof {
-  readonly transport: 'coaps'
+  readonly transport: CoapTransport
   readonly address: string
   /** The registered identity that was claimed and not proved; null when there was none. */
   readonly pskIdentity: string | null
@@ -99,6 +100,7 @@ export class DtlsListener {
 
   /** Throws `listener-failed`, and `dtls-unavailable` without the addon. */
   static async open(context: MessageContext, options: DtlsListenerOptions): Promise<DtlsListener> {
+    loadAddon() // before a port is taken for nothing
     const { host, port } = options
     const { receiveBufferBytes, sendQueueBytes } = context.limits
     const dropped = () => context.counters.dropped('network')

@@ -8,7 +8,15 @@ import { startBrokerProcess } from '../fixtures/broker-process.ts'
 import { latchkey } from '../unit/cli/run-command.ts'
 
 const PROGRAM = resolve(import.meta.dirname, '../../dist/src/cli/main.js')
-const NO_LISTENERS = { mqtt: false, mqtts: false, ws: false, wss: false, https: { port: 0 }, coaps: false }
+const NO_LISTENERS = {
+  mqtt: false,
+  mqtts: false,
+  ws: false,
+  wss: false,
+  https: { port: 0 },
+  coaps: false,
+  'coaps+tcp': false,
+}
 
 let folder: string
 let data: string
@@ -28,8 +36,10 @@ async function configured(configuration: unknown): Promise<string> {
 function run(
   args: readonly string[],
   onOutput: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+  more: Readonly<Record<string, string>> = {},
 ) {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const env = { ...process.env, ...more }
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', part => {
     stdout += part
@@ -128,6 +138,38 @@ test.each<[string, string, number, RegExp]>([
   expect(told).toContain(`latchkey: ${config}:${line}:${error.location.column}: ${error.message}\n`)
   expect(told.split(config)).toHaveLength(2)
   expect(existsSync(data)).toBe(false)
+})
+
+/** As Pino numbers it. */
+const INFO = 30
+/** As on a machine without a compiler. */
+const NO_ADDON = { LATCHKEY_DTLS_ADDON: '/nowhere/dtls.node' }
+
+test('without the DTLS addon a coaps that nobody asked for is left out, and that is said once', async () => {
+  const { coaps: _, ...listeners } = NO_LISTENERS
+  const config = await configured({ listeners })
+  const args = ['serve', '--config', config, '--data', data, '--json']
+  const { code, stdout, stderr } = await run(args, stopWhen('\n'), NO_ADDON)
+  expect(code).toBe(0)
+  expect(Object.keys(JSON.parse(stdout).listeners)).toEqual(['https'])
+  const warnings = stderr
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+    .filter(({ level }) => level > INFO)
+  expect(warnings).toEqual([
+    expect.objectContaining({ listener: 'coaps', advice: expect.stringContaining('build-native.mjs') }),
+  ])
+})
+
+test('one that the configuration names fails the start, with what to do', async () => {
+  const config = await configured({ listeners: { ...NO_LISTENERS, coaps: { host: '127.0.0.1', port: 0 } } })
+  const args = ['serve', '--config', config, '--data', data, '--json']
+  const { code, stdout, stderr } = await run(args, undefined, NO_ADDON)
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  const { error } = JSON.parse(stderr.trim().split('\n').at(-1) ?? '')
+  expect(error).toMatchObject({ code: 'dtls-unavailable', message: expect.stringContaining('/nowhere/dtls.node') })
+  expect(error.advice).toContain('build-native.mjs')
 })
 
 test('a folder that holds something else is left alone', async () => {
