@@ -4,19 +4,28 @@ import { createSocket } from 'node:dgram'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { BenchBroker } from './coap-broker.ts'
+import { BenchBroker, type Credentials } from './coap-broker.ts'
+import { DtlsFloor } from './coap-dtls-floor.ts'
 import type { LoadGenerator } from './coap-load-generator.ts'
+import { type Scenario, WINDOW } from './coap-scenarios.ts'
 import { type Server, serverOf, startProgram } from './coap-server-process.ts'
 import { programOnPath } from './machine.ts'
 
 export interface Contender {
   readonly key: string
   readonly about: string
-  /** Requests of the memory scenario; fewer where memory grows so fast that the machine would suffer. 0: fan-out only. */
+  /** Of scenarios. */
+  readonly takes: readonly Scenario['kind'][]
+  /** Requests of the memory scenario; fewer where memory grows so fast that the machine would suffer. */
   readonly memoryRequests: number
   /** `confirmable`: how notifications go out, where the server is told and not asked by the observer. */
-  start(confirmable: boolean): Promise<Server>
+  start(scenario: Scenario): Promise<Server>
+  /** What its clients over DTLS show. */
+  credentials?(): Promise<Credentials>
 }
+
+const PLAIN: Contender['takes'] = ['get', 'fan-out', 'memory']
+const SECURE: Contender['takes'] = ['handshakes', 'echo', 'idle']
 
 const MILLION = 1_000_000
 /** The npm server keeps some kilobytes and a timer of 202 to 247 s for each response. */
@@ -34,46 +43,76 @@ export interface Contenders {
 
 export function contenders(folder: string, load: LoadGenerator): Contenders {
   const broker = new BenchBroker(folder, load)
+  const floor = new DtlsFloor(folder)
   const libcoap = LIBCOAP.map(programOnPath).find(found => found !== null)
   const all: Contender[] = [
     {
-      key: 'latchkey-anonymous',
-      about: 'Latchkey, anonymous role',
+      key: 'latchkey',
+      about: 'Latchkey',
+      takes: [...PLAIN, ...SECURE],
       memoryRequests: MILLION,
-      start: () => broker.start(false),
+      start: ({ kind }) => broker.start({ collects: kind === 'idle' }),
+      credentials: () => broker.credentials(WINDOW),
     },
     {
       key: 'latchkey-session',
       about: 'Latchkey, session tokens',
+      takes: PLAIN,
       memoryRequests: MILLION,
-      start: () => broker.start(true),
+      start: () => broker.start({ sessions: true }),
+    },
+    {
+      key: 'latchkey-dgram',
+      about: 'Latchkey without native/udp',
+      takes: ['get', 'fan-out', 'echo', 'handshakes'],
+      memoryRequests: 0,
+      start: () => broker.start({ dgram: true }),
+      credentials: () => broker.credentials(WINDOW),
     },
     {
       key: 'npm-coap',
       about: 'npm coap server',
+      takes: PLAIN,
       memoryRequests: NPM_MEMORY_REQUESTS,
       start: () => startNpm(),
     },
     {
       key: 'npm-coap-roomy',
       about: 'npm coap, 4 MB receive buffer',
+      takes: ['fan-out'],
       memoryRequests: 0,
       start: () => startNpm('roomy'),
     },
     {
       key: 'floor',
       about: 'node:dgram echo (floor)',
+      takes: PLAIN,
       memoryRequests: MILLION,
-      start: confirmable =>
-        startProgram(process.execPath, [program('coap-echo-server.js'), confirmable ? 'CON' : 'NON']),
+      start: scenario => startEcho(scenario, 'none'),
+    },
+    {
+      key: 'floor-batches',
+      about: 'echo over native/udp (floor)',
+      takes: ['get', 'fan-out'],
+      memoryRequests: 0,
+      start: scenario => startEcho(scenario, ''),
+    },
+    {
+      key: 'dtls-floor',
+      about: 'src/dtls echo (floor)',
+      takes: SECURE,
+      memoryRequests: 0,
+      start: () => floor.start(WINDOW),
+      credentials: () => floor.credentials(WINDOW),
     },
   ]
   if (libcoap) {
     all.push({
       key: 'libcoap',
       about: 'libcoap coap-server (C)',
+      takes: PLAIN,
       memoryRequests: MILLION,
-      start: confirmable => startLibcoap(libcoap, confirmable),
+      start: ({ confirmable }) => startLibcoap(libcoap, confirmable),
     })
   }
   return { all, missing: libcoap ? [] : ['libcoap: no coap-server on the PATH (Debian: libcoap3-bin)'] }
@@ -81,6 +120,9 @@ export function contenders(folder: string, load: LoadGenerator): Contenders {
 
 /** These programs are compiled beside this file. */
 const program = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+
+const startEcho = ({ confirmable }: Scenario, addon: string) =>
+  startProgram(process.execPath, [program('coap-echo-server.js'), confirmable ? 'CON' : 'NON', addon])
 
 async function startNpm(...options: readonly string[]): Promise<Server> {
   return startProgram(process.execPath, [program('coap-npm-server.js'), String(await freePort()), ...options])

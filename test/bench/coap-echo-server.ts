@@ -1,8 +1,12 @@
 // The floor of Node: one datagram in, one out, and no more of CoAP than a client needs to go on. It reads neither path nor
-// options, remembers nobody but observers, repeats nothing. Usage: coap-echo-server.js CON|NON
-import { createSocket } from 'node:dgram'
+// options, remembers nobody but observers, repeats nothing. Usage: coap-echo-server.js CON|NON [none]; by node:dgram with the
+// latter, otherwise in batches where there is an addon for it.
+import { udpAddon } from '../../src/coap/udp-addon.ts'
+import type { UdpRemote } from '../../src/coap/udp-carrier.ts'
+import { UdpSocket } from '../../src/coap/udp-socket.ts'
 import { CODE } from '../../src/coap-wire/codes.ts'
 import { TYPE } from '../../src/coap-wire/message.ts'
+import { silentLog } from '../../src/model/log.ts'
 
 const HOST = '127.0.0.1'
 const NOTIFICATION_TYPE = process.argv[2] === 'NON' ? TYPE.NON : TYPE.CON
@@ -10,15 +14,22 @@ const NOTIFICATION_TYPE = process.argv[2] === 'NON' ? TYPE.NON : TYPE.CON
 const OBSERVE = 0x60
 const PAYLOAD_MARKER = 0xff
 
-const observers: { readonly port: number; readonly address: string; readonly token: Buffer }[] = []
+const observers: { readonly from: UdpRemote; readonly token: Buffer }[] = []
 let value: Buffer = Buffer.alloc(0)
 let messageId = 0
 
-const socket = createSocket({
-  type: 'udp4',
-  recvBufferSize: 4 << 20,
-  lookup: (host, _options, callback) => callback(null, host, 4),
-})
+const socket = await UdpSocket.open(
+  {
+    name: 'echo',
+    host: HOST,
+    port: 0,
+    receiveBufferBytes: 4 << 20,
+    sendQueueBytes: 4 << 20,
+    log: silentLog,
+    dropped: () => {},
+  },
+  process.argv[3] === 'none' ? null : udpAddon(),
+)
 
 function message(type: number, code: number, id: number, token: Buffer, observe: boolean): Buffer {
   const options = observe ? 1 : 0
@@ -33,7 +44,7 @@ function message(type: number, code: number, id: number, token: Buffer, observe:
   return bytes
 }
 
-socket.on('message', (bytes, { port, address }) => {
+socket.onMessage((bytes, from) => {
   const type = (bytes[0]! >> 4) & 3
   if (type === TYPE.ACK) return
   const end = 4 + (bytes[0]! & 15)
@@ -41,18 +52,14 @@ socket.on('message', (bytes, { port, address }) => {
   const put = bytes[1] === CODE.PUT
   const observe = bytes[end] === OBSERVE
   if (put) value = bytes.subarray(bytes.indexOf(PAYLOAD_MARKER, end) + 1)
-  if (observe) observers.push({ port, address, token })
+  if (observe) observers.push({ from, token })
   const replyType = type === TYPE.CON ? TYPE.ACK : TYPE.NON
   const code = put ? CODE.Changed : CODE.Content
-  socket.send(message(replyType, code, bytes.readUInt16BE(2), token, observe), port, address)
+  socket.send(message(replyType, code, bytes.readUInt16BE(2), token, observe), from)
   if (!put) return
   for (const observer of observers) {
     messageId = (messageId + 1) & 0xffff
-    socket.send(
-      message(NOTIFICATION_TYPE, CODE.Content, messageId, observer.token, true),
-      observer.port,
-      observer.address,
-    )
+    socket.send(message(NOTIFICATION_TYPE, CODE.Content, messageId, observer.token, true), observer.from)
   }
 })
-socket.bind(0, HOST, () => process.stdout.write(`${socket.address().port}\n`))
+process.stdout.write(`${socket.port}\n`)

@@ -1,7 +1,17 @@
 // The parent's end of the load generator.
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Answers, AskOrder, GetOrder, Measured, ObserveOrder, Order, Outcome } from './coap-orders.ts'
+import type {
+  Answers,
+  AskOrder,
+  GetOrder,
+  HoldOrder,
+  Measured,
+  ObserveOrder,
+  Order,
+  Outcome,
+  SecureOrder,
+} from './coap-orders.ts'
 
 export class LoadGenerator {
   readonly #child: ChildProcess
@@ -12,7 +22,7 @@ export class LoadGenerator {
     })
   }
 
-  async measure(order: GetOrder | ObserveOrder): Promise<Measured> {
+  async measure(order: GetOrder | ObserveOrder | SecureOrder): Promise<Measured> {
     const outcome = await this.#carryOut(order)
     if ('measured' in outcome) return outcome.measured
     throw new Error('error' in outcome ? outcome.error : 'the load generator answered something else')
@@ -21,6 +31,13 @@ export class LoadGenerator {
   async ask(order: AskOrder): Promise<Answers['answers']> {
     const outcome = await this.#carryOut(order)
     if ('answers' in outcome) return outcome.answers
+    throw new Error('error' in outcome ? outcome.error : 'the load generator answered something else')
+  }
+
+  /** How many sessions are open afterwards. */
+  async hold(order: HoldOrder): Promise<number> {
+    const outcome = await this.#carryOut(order)
+    if ('held' in outcome) return outcome.held
     throw new Error('error' in outcome ? outcome.error : 'the load generator answered something else')
   }
 

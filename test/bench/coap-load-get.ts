@@ -3,7 +3,7 @@ import type { Socket } from 'node:dgram'
 import { CODE, codeText } from '../../src/coap-wire/codes.ts'
 import { answers, datagramOf, openSocket, renumber } from './coap-load-peer.ts'
 import type { GetOrder, Measured } from './coap-orders.ts'
-import { cpuSeconds, residentBytes } from './process-usage.ts'
+import { cpuSeconds, peakResidentBytes, residentBytes } from './process-usage.ts'
 import { quantile } from './statistics.ts'
 
 /** Milliseconds without an answer after which a request is sent again (RFC 7252 4.8 ACK_TIMEOUT). */
@@ -71,6 +71,7 @@ export async function loadGet(order: GetOrder): Promise<Measured> {
           p99: quantile(kept, 0.99),
           lost,
           memory,
+          peakBytes: peakResidentBytes(pid),
         })
       }
       const watch = setInterval(() => {

@@ -6,7 +6,7 @@ import { decode } from '../../src/coap-wire/decode.ts'
 import { OPTION, optionOf } from '../../src/coap-wire/options.ts'
 import { answers, datagramOf, openSocket, type RequestForm } from './coap-load-peer.ts'
 import type { Extent, Measured, ObserveOrder } from './coap-orders.ts'
-import { cpuSeconds, residentBytes } from './process-usage.ts'
+import { cpuSeconds, peakResidentBytes, residentBytes } from './process-usage.ts'
 import { quantile } from './statistics.ts'
 
 /** Milliseconds to wait for what may be lost: an answer, or the last notification of a publication. */
@@ -62,6 +62,7 @@ export async function loadObserve(order: ObserveOrder): Promise<Measured> {
       p99: quantile(audience.latencies, 0.99),
       lost: audience.lost,
       memory: [{ requests: sequence, bytes: residentBytes(pid) }],
+      peakBytes: peakResidentBytes(pid),
     }
   } finally {
     for (const socket of [publisher, ...observers]) socket.close()

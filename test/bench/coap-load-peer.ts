@@ -38,17 +38,21 @@ export interface RequestForm {
   readonly payload?: Buffer
 }
 
-/** The datagram of a request with a random token and message id; `renumber` makes the next one of it. */
+/** Of the last request: ids come one after the other, because one that comes again within minutes is a duplicate. */
+let messageId = randomBytes(2).readUInt16BE()
+
+/** The datagram of a request with a random token and the next message id; `renumber` makes the next one of it. */
 export function datagramOf({ confirmable, method, path, query, observe, echo, payload }: RequestForm): Buffer {
   const options: CoapOption[] = []
   if (observe) options.push({ number: OPTION.Observe, value: Buffer.alloc(0) })
   for (const level of path) options.push({ number: OPTION.UriPath, value: Buffer.from(level) })
   for (const parameter of query) options.push({ number: OPTION.UriQuery, value: Buffer.from(parameter) })
   if (echo) options.push({ number: OPTION.Echo, value: echo })
+  messageId = (messageId + 1) & 0xffff
   return encode({
     type: confirmable ? TYPE.CON : TYPE.NON,
     code: method,
-    messageId: randomBytes(2).readUInt16BE(),
+    messageId,
     token: randomBytes(4),
     options,
     payload: payload ?? Buffer.alloc(0),

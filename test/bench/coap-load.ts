@@ -3,6 +3,7 @@
 import { loadGet } from './coap-load-get.ts'
 import { ask, loadObserve } from './coap-load-observe.ts'
 import { openSocket } from './coap-load-peer.ts'
+import { loadSecure, SecureCrowd } from './coap-load-secure.ts'
 import type { Answers, AskOrder, Order, Outcome } from './coap-orders.ts'
 
 const tell = (outcome: Outcome) => process.send?.(outcome)
@@ -14,10 +15,24 @@ process.on('message', (order: Order) => {
 })
 
 async function carryOut(order: Order): Promise<Outcome> {
-  if (order.kind === 'get') return { measured: await loadGet(order) }
-  if (order.kind === 'observe') return { measured: await loadObserve(order) }
-  return askAll(order)
+  switch (order.kind) {
+    case 'get':
+      return { measured: await loadGet(order) }
+    case 'observe':
+      return { measured: await loadObserve(order) }
+    case 'handshakes':
+    case 'echo':
+      return { measured: await loadSecure(order) }
+    case 'hold':
+      return { held: await crowd.grow(order) }
+    case 'release':
+      return { held: crowd.leave() }
+    case 'ask':
+      return askAll(order)
+  }
 }
+
+const crowd = new SecureCrowd()
 
 async function askAll({ port, requests }: AskOrder): Promise<Answers> {
   const answers: Answers['answers'][number][] = []

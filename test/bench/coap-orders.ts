@@ -49,10 +49,34 @@ export interface AskOrder extends Target {
   }[]
 }
 
-export type Order = GetOrder | ObserveOrder | AskOrder
+/** What a DTLS client shows, PEM and hexadecimal, and whose server it believes. */
+export interface Shown {
+  readonly psk?: { readonly identity: string; readonly key: string }
+  readonly certificate?: { readonly chain: string; readonly privateKey: string }
+  readonly authorities?: string
+}
+
+/** As many clients as `shown`, each with one handshake (or, for `echo`, one request in an open session) under way. */
+export interface SecureOrder extends Target {
+  readonly kind: 'handshakes' | 'echo'
+  readonly shown: readonly Shown[]
+  readonly path: readonly string[]
+  readonly warm: Extent
+  readonly measured: Extent
+}
+
+/** Opens so many sessions, has each ask once, and keeps them until they are released, all. */
+export interface HoldOrder extends Target {
+  readonly kind: 'hold' | 'release'
+  readonly shown: readonly Shown[]
+  readonly path: readonly string[]
+  readonly count: number
+}
+
+export type Order = GetOrder | ObserveOrder | AskOrder | SecureOrder | HoldOrder
 
 export interface Measured {
-  /** Requests answered, or notifications delivered. */
+  /** Requests answered, notifications delivered, handshakes done. */
   readonly count: number
   readonly seconds: number
   /** User and system time of the server, in seconds. */
@@ -64,10 +88,12 @@ export interface Measured {
   readonly lost: number
   /** Resident memory of the server in bytes, by requests done since it was first asked. */
   readonly memory: readonly { readonly requests: number; readonly bytes: number }[]
+  /** The most memory that the server ever had resident. */
+  readonly peakBytes: number
 }
 
 export interface Answers {
   readonly answers: readonly { readonly code: number; readonly payload: string }[]
 }
 
-export type Outcome = { readonly measured: Measured } | Answers | { readonly error: string }
+export type Outcome = { readonly measured: Measured } | Answers | { readonly held: number } | { readonly error: string }

@@ -1,35 +1,25 @@
-// `npm run bench -- coap`: what a request and a notification cost in CPU time of the server, beside the npm `coap` server,
-// libcoap's coap-server and a raw datagram echo in Node. All servers take part in every round, in random order, each started
-// afresh; the load comes from one process of its own.
+// `npm run bench -- coap`: what a request, a notification and a DTLS handshake cost in CPU time of the server, and what a session
+// costs in memory, beside the npm `coap` server, libcoap's coap-server and bare echoes in Node. The load comes from one process
+// of its own.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { CODE, codeText } from '../../src/coap-wire/codes.ts'
-import { type Contender, contenders } from './coap-contenders.ts'
+import { Bench, type Result } from './coap-bench.ts'
+import { contenders } from './coap-contenders.ts'
+import type { Run } from './coap-figures.ts'
 import { LoadGenerator } from './coap-load-generator.ts'
-import type { GetOrder, Measured } from './coap-orders.ts'
-import { json, type Scenario, table } from './coap-report.ts'
-import type { Server } from './coap-server-process.ts'
-import { shuffled } from './statistics.ts'
-
-/** The MQTT topic is home/hall/temperature. */
-const PATH = ['ps', 'home', 'hall', 'temperature']
-const VALUE = '{"celsius":21.5}'
-
-/** Peers with one request in flight each. */
-const WINDOW = 32
-const GET = { warm: { seconds: 2, count: 20_000 }, measured: { seconds: 2, count: 20_000 } }
-const OBSERVERS = 500
-/** At least so many values: a server that loses acknowledgements takes a second for each. */
-const FAN_OUT = { warm: { seconds: 2, count: 2 }, measured: { seconds: 2, count: 6 } }
-const MEMORY_SAMPLES = 20
-const NOTHING = { seconds: 0, count: 0 }
+import { markdown } from './coap-markdown.ts'
+import { json, table } from './coap-report.ts'
+import { SCENARIOS } from './coap-scenarios.ts'
+import { commit } from './commit.ts'
+import { machine } from './machine.ts'
 
 const HELP = `Usage: npm run bench -- coap [options]
   --json             one line of JSON on stdout instead of tables
-  --rounds N         rounds of each scenario (default 5)
-  --only NAME,...    scenarios: get, fan-out-con, fan-out-non, memory (default all)
+  --markdown         a page as under docs/benchmarks instead
+  --rounds N         rounds of each scenario (default 5; some take fewer)
+  --only NAME,...    scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')} (default all)
   --servers KEY,...  servers (default all that are here)
 `
 
@@ -38,9 +28,10 @@ export async function coap(args: readonly string[]): Promise<void> {
     args: [...args],
     options: {
       json: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       rounds: { type: 'string', default: '5' },
-      only: { type: 'string', default: 'get,fan-out-con,fan-out-non,memory' },
+      only: { type: 'string' },
       servers: { type: 'string' },
     },
   })
@@ -48,135 +39,50 @@ export async function coap(args: readonly string[]): Promise<void> {
     process.stdout.write(HELP)
     return
   }
+  const rounds = Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds is a whole number from 1')
+  const wanted = chosen(SCENARIOS, ({ name }) => name, values.only)
+  const [startedAt, before, began] = [new Date().toISOString(), machine(), performance.now()]
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   const load = new LoadGenerator()
   try {
     const { all, missing } = contenders(folder, load)
-    const wanted = values.servers?.split(',')
-    const chosen = all.filter(({ key }) => !wanted || wanted.includes(key))
-    const bench = new Bench(load, chosen, Number(values.rounds))
-    const scenarios: Scenario[] = []
-    for (const name of values.only.split(',')) scenarios.push(await bench.run(name))
-    process.stdout.write(values.json ? json(scenarios, missing) : table(scenarios, missing))
+    const bench = new Bench(
+      load,
+      chosen(all, ({ key }) => key, values.servers),
+      rounds,
+    )
+    const [results, absent]: [Result[], string[]] = [[], [...missing]]
+    for (const scenario of wanted) {
+      try {
+        results.push(await bench.run(scenario))
+      } catch (error) {
+        // Told in the result; what else was measured in so many minutes is not thrown away.
+        absent.push(`${scenario.name}: ${error instanceof Error ? error.message : error}`)
+        process.stderr.write(`${absent.at(-1)}\n`)
+        process.exitCode = 1
+      }
+    }
+    const run: Run = {
+      results,
+      missing: absent,
+      machine: before,
+      loadAfter: machine().load,
+      startedAt,
+      tookSeconds: (performance.now() - began) / 1000,
+      commit: await commit(),
+    }
+    process.stdout.write(values.json ? json(run) : values.markdown ? markdown(run) : table(run))
   } finally {
     load.close()
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-class Bench {
-  readonly #load: LoadGenerator
-  readonly #contenders: readonly Contender[]
-  readonly #rounds: number
-
-  constructor(load: LoadGenerator, all: readonly Contender[], rounds: number) {
-    this.#load = load
-    this.#contenders = all
-    this.#rounds = rounds
-  }
-
-  async run(name: string): Promise<Scenario> {
-    if (name === 'get') {
-      return {
-        name,
-        about: `Trivial GET of a small retained value; window ${WINDOW}: so many peers with one CON in flight; ${GET.measured.seconds} s a round after ${GET.warm.seconds} s to warm up`,
-        unit: 'request',
-        rounds: this.#rounds,
-        results: await this.#inRounds(name, this.#requested(), contender => this.#get(contender, GET, 0)),
-      }
-    }
-    if (name === 'fan-out-con' || name === 'fan-out-non') {
-      const confirmable = name === 'fan-out-con'
-      return {
-        name,
-        about: `A value put by one publisher reaches ${OBSERVERS} observers, ${confirmable ? 'CON' : 'NON'}; the next one is put when all have it; ${FAN_OUT.measured.seconds} s a round after ${FAN_OUT.warm.seconds} s to warm up`,
-        unit: 'notification',
-        rounds: this.#rounds,
-        results: await this.#inRounds(name, this.#contenders, contender => this.#fanOut(contender, confirmable)),
-      }
-    }
-    if (name === 'memory') {
-      const results: Scenario['results'][number][] = []
-      for (const contender of shuffled(this.#requested())) {
-        const requests = contender.memoryRequests
-        progress(`memory: ${contender.about}, ${requests} requests`)
-        results.push({
-          contender,
-          rounds: [
-            await this.#get(
-              contender,
-              { warm: NOTHING, measured: { seconds: 0, count: requests } },
-              requests / MEMORY_SAMPLES,
-            ),
-          ],
-        })
-      }
-      return { name, about: `Memory over many GETs, window ${WINDOW}`, unit: 'request', rounds: 1, results }
-    }
-    throw new Error(`there is no scenario ${name}`)
-  }
-
-  #requested(): readonly Contender[] {
-    return this.#contenders.filter(({ memoryRequests }) => memoryRequests > 0)
-  }
-
-  async #inRounds(
-    name: string,
-    all: readonly Contender[],
-    measure: (contender: Contender) => Promise<Measured>,
-  ): Promise<Scenario['results']> {
-    const rounds = new Map<Contender, Measured[]>(all.map(contender => [contender, []]))
-    for (let round = 1; round <= this.#rounds; round++) {
-      progress(`${name}: round ${round} of ${this.#rounds}`)
-      for (const contender of shuffled(all)) rounds.get(contender)?.push(await measure(contender))
-    }
-    return [...rounds].map(([contender, measured]) => ({ contender, rounds: measured }))
-  }
-
-  #get(contender: Contender, size: Pick<GetOrder, 'warm' | 'measured'>, sampleEvery: number): Promise<Measured> {
-    return this.#with(contender, true, async ({ port, pid, queries }) => {
-      const shares = await queries(WINDOW)
-      await this.#put(contender, { port, pid }, shares[0] ?? [])
-      return this.#load.measure({ kind: 'get', port, pid, path: PATH, queries: shares, sampleEvery, ...size })
-    })
-  }
-
-  #fanOut(contender: Contender, confirmable: boolean): Promise<Measured> {
-    return this.#with(contender, confirmable, async ({ port, pid, queries }) => {
-      const shares = await queries(OBSERVERS + 1)
-      const publisherQuery = shares[OBSERVERS] ?? []
-      await this.#put(contender, { port, pid }, publisherQuery)
-      return this.#load.measure({
-        kind: 'observe',
-        port,
-        pid,
-        path: PATH,
-        confirmable,
-        queries: shares.slice(0, OBSERVERS),
-        publisherQuery,
-        ...FAN_OUT,
-      })
-    })
-  }
-
-  async #with(contender: Contender, confirmable: boolean, measure: (server: Server) => Promise<Measured>) {
-    const server = await contender.start(confirmable)
-    try {
-      return await measure(server)
-    } catch (error) {
-      throw new Error(`${contender.about}: ${error instanceof Error ? error.message : error}`, { cause: error })
-    } finally {
-      await server.stop()
-    }
-  }
-
-  async #put(contender: Contender, target: { port: number; pid: number }, query: readonly string[]): Promise<void> {
-    const requests = [{ method: CODE.PUT, path: PATH, query, payload: VALUE }]
-    const [answer] = await this.#load.ask({ kind: 'ask', ...target, requests })
-    if (answer?.code !== CODE.Changed && answer?.code !== CODE.Created) {
-      throw new Error(`${contender.about}: PUT was answered with ${codeText(answer?.code ?? 0)} ${answer?.payload}`)
-    }
-  }
+/** In their own order; all of them unless names are given. */
+function chosen<T>(all: readonly T[], nameOf: (one: T) => string, names: string | undefined): readonly T[] {
+  if (names === undefined) return all
+  const wanted = names.split(',')
+  for (const name of wanted) if (!all.some(one => nameOf(one) === name)) throw new Error(`there is no ${name} here`)
+  return all.filter(one => wanted.includes(nameOf(one)))
 }
-
-const progress = (text: string) => process.stderr.write(`${text}\n`)

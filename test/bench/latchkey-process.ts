@@ -22,6 +22,12 @@ export interface Device {
   readonly secret: string
 }
 
+/** A device's pre-shared key, in hexadecimal. */
+export interface PreShared {
+  readonly identity: string
+  readonly key: string
+}
+
 /** A device's key and its certificate of the broker's CA; all PEM. */
 export interface Certified {
   readonly id: string
@@ -52,7 +58,11 @@ export class LatchkeyFolder {
   }
 
   /** `nodeOptions` go before the program. With `channel`, its parent can send to it. */
-  async start(nodeOptions: readonly string[] = [], channel = false): Promise<Started> {
+  async start(
+    nodeOptions: readonly string[] = [],
+    channel = false,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Started> {
     const policy = join(this.#folder, 'policy.yaml')
     const file = join(this.#folder, 'latchkey.json')
     await mkdir(this.#folder, { recursive: true })
@@ -62,6 +72,7 @@ export class LatchkeyFolder {
     await writeFile(file, JSON.stringify(whole))
     const args = [...nodeOptions, MAIN, 'serve', '--config', file, '--json']
     const child = spawn(process.execPath, args, {
+      env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe', ...(channel ? (['ipc'] as const) : [])],
     })
     let log = ''
@@ -83,6 +94,15 @@ export class LatchkeyFolder {
       await call('/v1/devices', device)
       const { secret } = await call('/v1/credentials', { owner: device.id, kind: 'secret', audience: 'mqtt' })
       return { id: device.id, secret: String(secret) }
+    })
+  }
+
+  /** Makes a pre-shared key for each of these devices. */
+  async preShare(devices: readonly string[]): Promise<PreShared[]> {
+    const call = await this.#operator()
+    return inCrowds(devices, async owner => {
+      const { psk } = await call('/v1/credentials', { owner, kind: 'psk' })
+      return psk as PreShared
     })
   }
 

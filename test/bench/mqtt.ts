@@ -1,12 +1,11 @@
 // `npm run bench -- mqtt`: what a delivered message, a connect and an idle connection cost Latchkey and Mosquitto, side by side
 // in one run. For each scenario each broker is started once; in each round both take their turn, in random order, while the
 // other one is idle. The load comes from a C program that is built here.
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { parseArgs, promisify } from 'node:util'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { commit } from './commit.ts'
 import { machine } from './machine.ts'
 import type { Broker, Contender } from './mqtt-contender.ts'
 import { type Clients, LatchkeyContender } from './mqtt-latchkey.ts'
@@ -153,16 +152,6 @@ async function measure(contender: Contender, work: () => Promise<Measured>): Pro
     return await work()
   } catch (error) {
     throw new Error(`${contender.about}: ${error instanceof Error ? error.message : error}`, { cause: error })
-  }
-}
-
-async function commit(): Promise<string | null> {
-  try {
-    const cwd = dirname(fileURLToPath(import.meta.url))
-    const { stdout } = await promisify(execFile)('git', ['describe', '--always', '--dirty'], { cwd })
-    return stdout.trim()
-  } catch {
-    return null
   }
 }
 
