@@ -1,4 +1,4 @@
-// How long the blocks are that somebody gets: over datagrams as the limits have it, over a connection as it can take them.
+// How long the blocks are that somebody gets: as the limits have it, and as the channel can take them.
 import { BERT } from './block1.ts'
 import { blockBytes, sizeExponentOf } from './block2.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -17,11 +17,15 @@ const BASE_MESSAGE = 1152
 
 /** `largest`: the size exponent that the limits allow. */
 export function termsFor(
-  { reliable, largestMessage = BASE_MESSAGE, speaksBert }: Pick<Endpoint, 'reliable' | 'largestMessage' | 'speaksBert'>,
+  { reliable, largestMessage, speaksBert }: Pick<Endpoint, 'reliable' | 'largestMessage' | 'speaksBert'>,
   largest: number,
 ): BlockTerms {
-  if (!reliable) return { largest, room: blockBytes(largest) }
-  const room = Math.max(blockBytes(0), largestMessage - BESIDE_PAYLOAD)
+  if (!reliable && largestMessage === undefined) return datagramTerms(largest)
+  const room = Math.max(blockBytes(0), (largestMessage ?? BASE_MESSAGE) - BESIDE_PAYLOAD)
+  if (!reliable) return datagramTerms(Math.min(largest, sizeExponentOf(room)))
   if (speaksBert === true && room >= blockBytes(BERT)) return { largest: BERT, room }
   return { largest: Math.min(largest, sizeExponentOf(room)), room }
 }
+
+/** A record of DTLS, for example: one block to each. */
+const datagramTerms = (largest: number): BlockTerms => ({ largest, room: blockBytes(largest) })

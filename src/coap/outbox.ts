@@ -9,6 +9,8 @@ import { SentNotifications } from './sent-notifications.ts'
 
 /** The side of the peer. */
 export interface OutboxLine extends Line {
+  /** The largest size exponent whose blocks fit through. */
+  readonly largestBlock: number
   encode(type: MessageType, messageId: number, token: Buffer, response: Response): Buffer
 }
 
@@ -24,8 +26,8 @@ export class Outbox {
   }
 
   notify(notification: Notification): void {
-    const { dispatcher, limits, counters } = this.#context
-    const response = asNotified(notification, dispatcher.largestBlock)
+    const { limits, counters } = this.#context
+    const response = asNotified(notification, this.#line.largestBlock)
     if (response.payload !== undefined && response.payload.length > limits.messageBytes) {
       counters.dropped('size')
       this.tell(notification, 'dropped')

@@ -5,6 +5,7 @@ import { isMalformed, type Malformed } from '../coap-wire/decode.ts'
 import { encode } from '../coap-wire/encode.ts'
 import { type CoapMessage, type MessageType, TYPE } from '../coap-wire/message.ts'
 import { printable } from '../model/printable.ts'
+import { termsFor } from './block-terms.ts'
 import { type Asker, REJECTED } from './dispatcher.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
@@ -238,6 +239,7 @@ export class UnreliablePeer implements Asker, Listed {
 
   get #sending(): Outbox {
     this.#outbox ??= new Outbox(this.#context, {
+      largestBlock: termsFor(this.endpoint, this.#context.dispatcher.largestBlock).largest,
       nextMessageId: () => this.#nextMessageId(),
       encode: (type, messageId, token, response) => this.#encode(type, messageId, token, response),
       send: bytes => this.#send(bytes),

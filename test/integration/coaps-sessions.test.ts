@@ -143,6 +143,21 @@ test('what does not fit into a datagram comes in blocks', async () => {
   expect(numberIn(answer, OPTION.Block2)).toBe((0 << 4) | 8 | 6)
 })
 
+test('over a network of 300 bytes the blocks are smaller, of answers and of notifications', async () => {
+  const narrow = await startBroker({ listeners: FREE_PORTS_WITH_COAPS, limits: { dtls: { mtu: 300 } } })
+  await narrow.device('t1')
+  const channel = await openChannel(narrow, { ...(await byPsk(narrow, 't1')), limits: { mtu: 300 } })
+  const observation = await channel.client.observe({ path: 'ps/device/t1/large' })
+  await put(channel, 'device/t1/large', 'x'.repeat(200))
+  const answer = await channel.client.request({ path: 'ps/device/t1/large' })
+  for (const message of [answer, await observation.next()]) {
+    expect(message.payload.length).toBe(128)
+    expect(numberIn(message, OPTION.Block2)).toBe((0 << 4) | 8 | 3)
+  }
+  await channel.client.close()
+  await narrow.close()
+})
+
 test('a session that has shown nothing stays, and is nobody', async () => {
   const channel = await open(bareOf(broker))
   expect(told(await channel.client.request({ path: 'ps/device/t1/state' }))).toBe('4.01')
