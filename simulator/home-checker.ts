@@ -39,6 +39,7 @@ interface RoomRecord {
   confirmed: number
   kWh: number
   readings: number
+  meterings: number
 }
 
 export interface RoomNow {
@@ -135,6 +136,12 @@ export class HomeChecker {
     return this.#rooms.get(name)?.commands.has(id) ?? false
   }
 
+  /** Messages in which devices of this type report by themselves: temperatures of a thermostat, else readings of the meter. */
+  heardOf(name: string, type: string): number {
+    const room = this.#rooms.get(name)
+    return (type === 'thermostat' ? room?.readings : room?.meterings) ?? 0
+  }
+
   commands(name: string): { readonly given: number; readonly confirmed: number } {
     const room = this.#rooms.get(name)
     return { given: room?.commands.size ?? 0, confirmed: room?.confirmed ?? 0 }
@@ -178,6 +185,7 @@ const emptyRoom = (setpoint: number): RoomRecord => ({
   confirmed: 0,
   kWh: 0,
   readings: 0,
+  meterings: 0,
 })
 
 const inBand = ({ setpoint }: RoomRecord, celsius: number): boolean => Math.abs(celsius - setpoint) <= BAND
@@ -196,6 +204,7 @@ function stated(room: RoomRecord, { mode, id }: Message): void {
 }
 
 function powered(room: RoomRecord, { watts, kWh }: Message): void {
+  room.meterings += 1
   if (isNumber(watts)) room.watts = watts
   if (isNumber(kWh)) room.kWh = kWh
 }

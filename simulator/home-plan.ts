@@ -13,6 +13,8 @@ export interface DevicePlan {
   readonly tokens?: 'signed' | 'fetched'
   /** How it writes what it measures; JSON when absent. */
   readonly notation?: Notation
+  /** What it speaks instead, with the same credential, on a machine that has no DTLS. Only with `coaps`. */
+  readonly otherwise?: 'mqtts' | 'coap'
 }
 
 export interface RoomPlan {
@@ -50,7 +52,13 @@ export const HOME: HomePlan = {
       setpoint: 23.5,
       area: 28,
       window: 5,
-      thermostat: { id: 'thermostat-living-room', protocol: 'mqtts', credential: 'psk' },
+      thermostat: {
+        id: 'thermostat-living-room',
+        protocol: 'coaps',
+        credential: 'psk',
+        notation: 'senml+json',
+        otherwise: 'mqtts',
+      },
       airConditioner: { id: 'ac-living-room', protocol: 'mqtts', credential: 'secret' },
     },
     {
@@ -61,10 +69,10 @@ export const HOME: HomePlan = {
       thermostat: { id: 'thermostat-bedroom', protocol: 'wss', credential: 'secret' },
       airConditioner: {
         id: 'ac-bedroom',
-        protocol: 'coap',
-        credential: 'jwt',
-        tokens: 'signed',
+        protocol: 'coaps',
+        credential: 'x509',
         notation: 'senml+json',
+        otherwise: 'mqtts',
       },
     },
     {
@@ -82,10 +90,11 @@ export const HOME: HomePlan = {
       window: 1.5,
       thermostat: {
         id: 'thermostat-nursery',
-        protocol: 'coap',
+        protocol: 'coaps',
         credential: 'jwt',
         tokens: 'fetched',
         notation: 'senml+cbor',
+        otherwise: 'coap',
       },
       airConditioner: { id: 'ac-nursery', protocol: 'coap', credential: 'secret', notation: 'senml+cbor' },
     },
@@ -101,4 +110,24 @@ export const HOME: HomePlan = {
     ],
   },
   energy: { id: 'energy', protocol: 'mqtts', credential: 'jwt', tokens: 'fetched' },
+}
+
+/** All devices of a plan, room by room; the energy service is none. */
+export const devicesOf = ({ rooms, gateway }: HomePlan): DevicePlan[] => [
+  ...rooms.flatMap(({ thermostat, airConditioner }) => [thermostat, airConditioner]),
+  gateway,
+]
+
+/** The same home on a machine that has no DTLS. */
+export function withoutDtls(plan: HomePlan): HomePlan {
+  const rooms = plan.rooms.map(room => ({
+    ...room,
+    thermostat: undone(room.thermostat),
+    airConditioner: undone(room.airConditioner),
+  }))
+  return { ...plan, rooms }
+}
+
+function undone({ otherwise, ...plan }: DevicePlan): DevicePlan {
+  return otherwise === undefined ? plan : { ...plan, protocol: otherwise }
 }

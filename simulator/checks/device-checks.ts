@@ -1,7 +1,7 @@
 // What the devices and services of the home must have shown.
 import type { Session } from '../../src/client/client.ts'
 import type { Inhabitant } from '../devices/home-device.ts'
-import type { DevicePlan, HomePlan } from '../home-plan.ts'
+import { type DevicePlan, devicesOf, type HomePlan } from '../home-plan.ts'
 import type { Check } from '../report.ts'
 import { renewalIsDue } from '../timetable.ts'
 
@@ -14,32 +14,34 @@ const KINDS: Readonly<Record<DevicePlan['credential'], string>> = {
   oscore: 'oscore',
 }
 
-/** At least one thermostat each. */
-const THERMOSTATS = ['x509/mqtts', 'psk/mqtts', 'secret/wss', 'jwt/mqtts', 'jwt/coap']
+/** At least one device each. */
+const OVER_MQTT = ['x509/mqtts', 'psk/mqtts', 'secret/mqtts', 'secret/wss', 'jwt/mqtts']
+const OVER_COAP = ['psk/coaps', 'x509/coaps', 'jwt/coaps', 'secret/coap']
+/** On a machine without DTLS. */
+const OVER_PLAIN_COAP = ['jwt/coap', 'secret/coap']
 
 /** By the broker's own list of who is connected by what. */
 export function kindsCheck(plan: HomePlan, sessions: readonly Session[]): Check {
-  const all = [
-    ...plan.rooms.flatMap(({ thermostat, airConditioner }) => [thermostat, airConditioner]),
-    plan.gateway,
-    plan.energy,
-  ]
+  const devices = devicesOf(plan)
+  const all = [...devices, plan.energy]
   const seen = ({ id, protocol, credential }: DevicePlan) =>
     sessions.some(
       ({ principal, transport, credential: proved }) =>
         principal === id && transport === protocol && proved?.kind === KINDS[credential],
     )
   const missing = all.filter(device => !seen(device)).map(({ id }) => id)
-  const thermostats = plan.rooms.map(({ thermostat }) => `${thermostat.credential}/${thermostat.protocol}`)
-  const lacking = THERMOSTATS.filter(kind => !thermostats.includes(kind))
-  const machines = new Set(plan.rooms.map(({ airConditioner }) => airConditioner.protocol.slice(0, 4)))
-  if (!machines.has('mqtt')) lacking.push('air conditioner/mqtt')
-  if (!machines.has('coap')) lacking.push('air conditioner/coap')
+  const hasDtls = devices.some(({ protocol }) => protocol === 'coaps')
+  const kinds = [...OVER_MQTT, ...(hasDtls ? OVER_COAP : OVER_PLAIN_COAP)]
+  const planned = new Set(devices.map(({ credential, protocol }) => `${credential}/${protocol}`))
+  const lacking = kinds.filter(kind => !planned.has(kind))
+  for (const what of ['thermostat', 'airConditioner'] as const)
+    for (const family of ['mqtt', 'coap'])
+      if (!plan.rooms.some(room => room[what].protocol.startsWith(family))) lacking.push(`${what}/${family}`)
   const gaps = [...missing, ...lacking]
   return {
     name: 'protocols-and-credentials',
     ok: gaps.length === 0,
-    expected: `thermostats by ${THERMOSTATS.join(', ')}; air conditioners over MQTT and CoAP; a gateway; a service with a token`,
+    expected: `devices by ${kinds.join(', ')}, thermostats and air conditioners over MQTT and CoAP; a service with a token`,
     observed: gaps.length === 0 ? `all ${all.length}, each as planned` : `not as planned: ${gaps.join(', ')}`,
     evidence: sessions
       .filter(({ principal }) => all.some(({ id }) => id === principal))
@@ -123,6 +125,8 @@ const CUT_WITHIN = 1_000
 
 export interface Revocation {
   readonly device: string
+  /** Of the checks' names, beside those of another device. */
+  readonly suffix?: string
   readonly credential: string
   /** Null: its connection did not end. */
   readonly cutAfterMs: number | null
@@ -131,17 +135,24 @@ export interface Revocation {
   readonly returned: boolean
 }
 
-export function revocationChecks({ device, credential, cutAfterMs, reason, returned }: Revocation): Check[] {
+export function revocationChecks({
+  device,
+  suffix = '',
+  credential,
+  cutAfterMs,
+  reason,
+  returned,
+}: Revocation): Check[] {
   return [
     {
-      name: 'revoked-device-cut-off',
+      name: `revoked-device-cut-off${suffix}`,
       ok: cutAfterMs !== null && cutAfterMs <= CUT_WITHIN,
       expected: `the connection of ${device} ends within ${CUT_WITHIN} ms of the call that revokes its credential`,
       observed: cutAfterMs === null ? 'it stayed connected' : `${Math.round(cutAfterMs)} ms`,
       evidence: `credential ${credential}: ${reason}`,
     },
     {
-      name: 'revoked-device-returns',
+      name: `revoked-device-returns${suffix}`,
       ok: returned,
       expected: `${device} enrols anew with a new token and its messages are heard again`,
       observed: returned ? 'it returned' : 'it did not return',

@@ -1,8 +1,9 @@
-// Requests over the `coap` package, and everything that is odd about it. One agent on one socket of its own; the two that
-// the package opens when it is imported stay unused, and keep no process alive.
-import { createSocket, type Socket } from 'node:dgram'
+// Requests over the `coap` package, and everything that is odd about it. One agent on a socket that it is given; the two
+// that the package opens when it is imported stay unused, and keep no process alive.
+import type { Socket } from 'node:dgram'
 import { Agent, type CoapPacket, ObserveReadStream, type OutgoingMessage } from 'coap'
 import { mimeOf } from '../../src/coap-wire/content-formats.ts'
+import type { DatagramSocket } from './datagram-socket.ts'
 import { type Endpoint, LinkClosed, reachable } from './link.ts'
 
 export interface CoapRequest {
@@ -29,18 +30,23 @@ const ECHO = '252'
 
 export class CoapExchange {
   readonly #endpoint: Endpoint
-  readonly #socket: Socket
+  readonly #socket: DatagramSocket
   readonly #agent: Agent
   /** Requests that wait, and what tells them that the socket is gone. Observations stay here until they end. */
   readonly #open = new Map<OutgoingMessage, (error: Error) => void>()
   #closing: Promise<void> | null = null
 
-  constructor(endpoint: Endpoint, failed: (error: Error) => void) {
+  /** The socket is closed with it. `failed`: the socket is of no use any more; whoever waits on it has been told. */
+  constructor(endpoint: Endpoint, socket: DatagramSocket, failed: (error: Error) => void) {
     this.#endpoint = reachable(endpoint)
-    this.#socket = createSocket(this.#endpoint.host.includes(':') ? 'udp6' : 'udp4')
-    // With a socket of its own the agent would close it when no request is left, and open another at the next one.
-    this.#agent = new Agent({ socket: this.#socket })
-    this.#agent.on('error', failed)
+    this.#socket = socket
+    // Without one the agent would close its own when no request is left, and open another at the next one. It uses no more
+    // of it than there is here, whatever its types say.
+    this.#agent = new Agent({ socket: socket as unknown as Socket })
+    this.#agent.on('error', error => {
+      this.#abort(error)
+      failed(error)
+    })
   }
 
   /** One confirmable request; a 4.01 that carries Echo is repeated with it (RFC 9175 2.3). */
@@ -68,14 +74,18 @@ export class CoapExchange {
   close(): Promise<void> {
     this.#closing ??= new Promise(resolve => {
       // First the package's timers: one that fires on a closed socket throws.
-      for (const [request, fail] of this.#open) {
-        this.#agent.abort(request)
-        fail(new LinkClosed('the socket was closed'))
-      }
-      this.#open.clear()
+      this.#abort(new LinkClosed('the socket was closed'))
       this.#socket.close(() => resolve())
     })
     return this.#closing
+  }
+
+  #abort(error: Error): void {
+    for (const [request, fail] of this.#open) {
+      this.#agent.abort(request)
+      fail(error)
+    }
+    this.#open.clear()
   }
 
   #ask(

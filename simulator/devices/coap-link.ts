@@ -1,28 +1,19 @@
-// A link over plain CoAP: logs in by POST /mqtt/connection, publishes under /ps, observes what it subscribes to.
-import { CoapExchange, type CoapRequest, type CoapResponse } from './coap-exchange.ts'
-import {
-  type Endpoint,
-  type Link,
-  LinkClosed,
-  type LinkListener,
-  LoginRefused,
-  type Outcome,
-  type Outgoing,
-} from './link.ts'
+// A link over CoAP, plain or protected: publishes under /ps, observes what it subscribes to.
+import type { CoapExchange, CoapRequest, CoapResponse } from './coap-exchange.ts'
+import { type Link, LinkClosed, type LinkListener, type Outcome, type Outgoing } from './link.ts'
 import { pause } from './patience.ts'
 
-export interface CoapLinkParts {
-  readonly endpoint: Endpoint
-  readonly clientId: string
-  /** A secret or a JWT. */
-  readonly password: string
-  readonly listener: LinkListener
-  readonly signal: AbortSignal
+/** How the broker knows who speaks, and how to leave. */
+export interface CoapTerms {
+  /** In the query of every request. */
+  readonly query: Readonly<Record<string, string>>
+  /** Is answered with success as long as the device is admitted, and with 4.01 afterwards. */
+  readonly heartbeat: CoapRequest
+  /** Null: there is nothing to say, the channel closes. */
+  readonly logout: CoapRequest | null
 }
 
-/** Milliseconds for the answer to a login: short, because it is tried again with whatever address the broker has then. */
-const LOGIN_TIMEOUT = 1_500
-/** Milliseconds for any other answer; a retransmission (2 to 3 s, RFC 7252 4.8) fits in. */
+/** Milliseconds for an answer; a retransmission (2 to 3 s, RFC 7252 4.8) fits in. */
 const ANSWER_TIMEOUT = 4_000
 /** Milliseconds between signs of life: what notices a broker that started anew and knows no session. */
 const HEARTBEAT = 1_000
@@ -30,53 +21,19 @@ const HEARTBEAT = 1_000
 const OBSERVE_AGAIN = 1_000
 /** Milliseconds for the logout. */
 const FAREWELL = 500
-const TEXT_FORMAT = 0
-const CONNECTION = '/mqtt/connection'
-
-/** Logs in. Throws `LoginRefused`, or `LinkClosed` when nobody answers. */
-export async function openCoapLink({
-  endpoint,
-  clientId,
-  password,
-  listener,
-  signal,
-}: CoapLinkParts): Promise<CoapLink> {
-  signal.throwIfAborted()
-  let failed = (_error: Error) => {}
-  const exchange = new CoapExchange(endpoint, error => failed(error))
-  const abort = () => void exchange.close()
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    const query = { clientid: clientId, username: clientId }
-    const answer = await exchange.request(
-      { method: 'POST', path: CONNECTION, query, payload: password, contentFormat: TEXT_FORMAT },
-      LOGIN_TIMEOUT,
-    )
-    if (answer.code.startsWith('4.')) throw new LoginRefused(`the broker answered the login with ${answer.code}`)
-    if (!isSuccess(answer)) throw new LinkClosed(`the broker answered the login with ${answer.code}`)
-    const link = new CoapLink(exchange, { clientid: clientId, token: answer.payload.toString() }, listener)
-    failed = error => link.fail(error.message)
-    return link
-  } catch (error) {
-    await exchange.close()
-    throw error
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
-}
 
 export class CoapLink implements Link {
   readonly #exchange: CoapExchange
-  readonly #session: Readonly<Record<string, string>>
+  readonly #terms: CoapTerms
   readonly #listener: LinkListener
   readonly #ended = new AbortController()
   /** One request at a time (NSTART, RFC 7252 4.7). */
   #turn: Promise<unknown> = Promise.resolve()
   #closed = false
 
-  constructor(exchange: CoapExchange, session: Readonly<Record<string, string>>, listener: LinkListener) {
+  constructor(exchange: CoapExchange, terms: CoapTerms, listener: LinkListener) {
     this.#exchange = exchange
-    this.#session = session
+    this.#terms = terms
     this.#listener = listener
     void this.#beat()
   }
@@ -86,7 +43,7 @@ export class CoapLink implements Link {
     const answer = await this.#inTurn({
       method: retain ? 'PUT' : 'POST',
       path: pathOf(topic),
-      query: { ...this.#session, qos: String(qos) },
+      query: { ...this.#terms.query, qos: String(qos) },
       payload,
       contentFormat,
     })
@@ -98,7 +55,7 @@ export class CoapLink implements Link {
     const request: CoapRequest = {
       method: 'GET',
       path: pathOf(topic),
-      query: { ...this.#session, qos: '1' },
+      query: { ...this.#terms.query, qos: '1' },
     }
     const ask = () =>
       this.#exchange.observe(request, ANSWER_TIMEOUT, response => this.#notified(topic, response)).catch(this.#lost)
@@ -112,10 +69,8 @@ export class CoapLink implements Link {
   async end(): Promise<void> {
     const wasOpen = !this.#closed
     this.#closed = true
-    if (wasOpen) {
-      const logout: CoapRequest = { method: 'DELETE', path: CONNECTION, query: this.#session }
-      await this.#exchange.request(logout, FAREWELL).catch(() => null)
-    }
+    const { logout } = this.#terms
+    if (wasOpen && logout !== null) await this.#exchange.request(logout, FAREWELL).catch(() => null)
     await this.drop()
   }
 
@@ -153,11 +108,10 @@ export class CoapLink implements Link {
   }
 
   async #beat(): Promise<void> {
-    const heartbeat: CoapRequest = { method: 'PUT', path: CONNECTION, query: this.#session }
     for (;;) {
       await pause(HEARTBEAT, this.#ended.signal)
       if (this.#closed) return
-      const answer = await this.#inTurn(heartbeat).catch(() => null)
+      const answer = await this.#inTurn(this.#terms.heartbeat).catch(() => null)
       if (answer !== null) this.#outcomeOf(answer)
     }
   }
@@ -193,6 +147,6 @@ export class CoapLink implements Link {
   }
 }
 
-const isSuccess = ({ code }: CoapResponse) => code.startsWith('2.')
+export const isSuccess = ({ code }: CoapResponse) => code.startsWith('2.')
 
 const pathOf = (topic: string) => `/ps/${topic}`

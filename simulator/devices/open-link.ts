@@ -1,6 +1,6 @@
 // A link by the protocol that the plan says.
 import type { Protocol } from '../home-plan.ts'
-import { openCoapLink } from './coap-link.ts'
+import { openCoapLink } from './coap-login.ts'
 import type { BrokerAddress } from './home-device.ts'
 import type { Endpoint, Link, LinkListener, Login } from './link.ts'
 import { openMqttLink } from './mqtt-link.ts'
@@ -25,10 +25,9 @@ export async function openLink({ protocol, broker, login, ...more }: OpenLinkPar
     case 'ws':
     case 'wss':
       return openMqttLink({ ...more, protocol, endpoint, login, ca: broker.ca })
-    case 'coap': {
-      if (login.by !== 'password') throw new Error(`plain CoAP carries a secret or a JWT, no ${login.by}`)
-      return openCoapLink({ ...more, endpoint, password: login.password })
-    }
+    case 'coap':
+    case 'coaps':
+      return openCoapLink({ ...more, protocol, endpoint, login, ca: broker.ca })
     default:
       throw new Error(`no device here speaks ${protocol}; plan another protocol`)
   }

@@ -1,5 +1,7 @@
 // Attempts over plain CoAP, on a session that its own secret opened.
 import { CoapExchange, type CoapRequest, type CoapResponse } from '../devices/coap-exchange.ts'
+import { openUdp } from '../devices/datagram-socket.ts'
+import { reachable } from '../devices/link.ts'
 import { type IntruderParts, listened, type Outcome } from './attempt.ts'
 
 const COAP_ANSWER_WITHIN = 4_000
@@ -18,7 +20,7 @@ export async function withCoapSession(
   const { coap } = parts.address.listeners
   if (coap === undefined) throw new Error('the broker serves no coap')
   const { id, secret } = parts.own
-  const exchange = new CoapExchange(coap, () => {})
+  const exchange = new CoapExchange(coap, openUdp(reachable(coap)), () => {})
   const ask: Ask = (method, path, query, payload) =>
     exchange.request(
       { method, path, query, ...(payload !== undefined && { payload, contentFormat: JSON_FORMAT }) },

@@ -1,7 +1,7 @@
 // Devices come with nothing but a one-time token each, and get their own keys for it.
 import type { EnrolmentInput, LatchkeyClient } from '../../src/client/client.ts'
 import type { HomeDevice } from '../devices/home-device.ts'
-import type { DevicePlan, HomePlan } from '../home-plan.ts'
+import { type DevicePlan, devicesOf, type HomePlan } from '../home-plan.ts'
 import type { Run } from '../run.ts'
 import type { Timetable } from '../timetable.ts'
 
@@ -68,12 +68,8 @@ function grantOf(
   return { kinds: [credential], lifetime }
 }
 
-export function planOf({ rooms, gateway }: HomePlan, id: string): DevicePlan {
-  const all: readonly DevicePlan[] = [
-    ...rooms.flatMap(({ thermostat, airConditioner }) => [thermostat, airConditioner]),
-    gateway,
-  ]
-  const found = all.find(plan => plan.id === id)
+export function planOf(home: HomePlan, id: string): DevicePlan {
+  const found = devicesOf(home).find(plan => plan.id === id)
   if (!found) throw new RangeError(`the plan has no device '${id}'`)
   return found
 }

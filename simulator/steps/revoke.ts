@@ -1,10 +1,11 @@
-// One credential is revoked in the middle of the run: its device is cut off, enrols anew, and its room recovers.
+// Credentials are revoked in the middle of the run: their devices are cut off, enrol anew, and their rooms recover.
 import { join } from 'node:path'
 import type { LatchkeyClient } from '../../src/client/client.ts'
 import { eventually } from '../bounded.ts'
 import { revocationChecks } from '../checks/device-checks.ts'
 import { CredentialFolder } from '../devices/credential-folder.ts'
 import type { HomeDevice } from '../devices/home-device.ts'
+import { type DevicePlan, devicesOf, type HomePlan } from '../home-plan.ts'
 import { stolenCertificate } from '../intruder/attempts.ts'
 import type { Run } from '../run.ts'
 import { enrolmentToken, planOf } from './enrol.ts'
@@ -16,33 +17,48 @@ const WAIT_FOR_CUT = 2_500
 const WAIT_FOR_RETURN = 10_000
 
 export async function revoke(run: Run): Promise<void> {
-  const { broker, home, options, timetable } = run
-  const [room] = options.plan.rooms
-  if (!room) throw new RangeError('the plan has no room')
-  const device = home.device(room.thermostat.id)
-  const operator = broker.operator()
+  const [thermostat] = run.options.plan.rooms.map(room => room.thermostat)
+  if (!thermostat) throw new RangeError('the plan has no room')
   const sessions: (typeof run.sessions)[number][] = []
-  for await (const session of operator.sessions.all()) sessions.push(session)
+  for await (const session of run.broker.operator().sessions.all()) sessions.push(session)
   run.sessions = sessions
+  const others = overCoap(run.options.plan).map(({ id }) => rob(run, id, `:${id}`))
+  await Promise.all([rob(run, thermostat.id), ...others])
+}
 
+/** One of each kind of channel over which CoAP is protected. */
+function overCoap(plan: HomePlan): DevicePlan[] {
+  const devices = devicesOf(plan)
+  const dtls = devices.find(({ protocol }) => protocol === 'coaps')
+  const oscore = devices.find(({ credential }) => credential === 'oscore')
+  return [dtls, oscore].filter(one => one !== undefined)
+}
+
+async function rob(run: Run, id: string, suffix = ''): Promise<void> {
+  const { broker, home, options, timetable } = run
+  const device = home.device(id)
+  const operator = broker.operator()
   // The thief copies the files of the device while they are good.
-  const stolen = await new CredentialFolder(join(options.folder, 'devices', device.id)).read()
+  const stolen = await new CredentialFolder(join(options.folder, 'devices', id)).read()
   const cut = await cutOff(run, operator, device)
-  run.tell(`the credential of ${device.id} is revoked: ${cut.told}`)
-  if (run.intruder && stolen?.kind === 'x509') {
+  run.tell(`the credential of ${id} is revoked: ${cut.told}`)
+  if (run.intruder?.victim.thermostat === id && stolen?.kind === 'x509') {
     const { certificate, chain, privateKey } = stolen
     await tryOut(run, stolenCertificate(run.intruder, { certificate: certificate + chain, privateKey }))
   }
 
-  const before = run.checker.now(room.name).readings
-  const plan = planOf(options.plan, device.id)
+  const before = run.checker.heardOf(roomOf(options.plan, id), device.type)
+  const plan = planOf(options.plan, id)
   await device.enrolAgain(await enrolmentToken(operator, device, plan, timetable))
-  run.holdings.push({ device: device.id, from: run.elapsed, to: timetable.seconds, lifetime: timetable.lifetime })
-  const heard = () => home.isUp(device.id) && run.checker.now(room.name).readings > before
+  run.holdings.push({ device: id, from: run.elapsed, to: timetable.seconds, lifetime: timetable.lifetime })
+  const heard = () => home.isUp(id) && run.checker.heardOf(roomOf(options.plan, id), device.type) > before
   const returned = await eventually(heard, WAIT_FOR_RETURN, run.sleep)
-  run.tell(`${device.id} ${returned ? 'enrolled anew and is back' : 'did not come back'}`)
-  run.add(...revocationChecks({ device: device.id, ...cut, returned }))
+  run.tell(`${id} ${returned ? 'enrolled anew and is back' : 'did not come back'}`)
+  run.add(...revocationChecks({ device: id, suffix, ...cut, returned }))
 }
+
+const roomOf = ({ rooms }: HomePlan, id: string): string =>
+  rooms.find(({ thermostat, airConditioner }) => thermostat.id === id || airConditioner.id === id)?.name ?? ''
 
 /** Revokes what its connection hangs on, and then whatever else it holds. */
 async function cutOff({ home, sessions, sleep, holdings, elapsed }: Run, operator: LatchkeyClient, device: HomeDevice) {

@@ -69,13 +69,18 @@ interface Ran {
   readonly stderr: string
 }
 
-/** `interruptAt`: sends SIGINT when this text has come. */
-function demo(args: readonly string[], interruptAt?: string): Promise<Ran> {
+interface How {
+  /** Sends SIGINT when this text has come. */
+  readonly interruptAt?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+function demo(args: readonly string[], { interruptAt, env }: How = {}): Promise<Ran> {
   const child = spawn(process.execPath, [program, 'demo', '--free-ports', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: PATIENCE,
     // Somebody's own broker is none of the demo's business.
-    env: { ...process.env, TMPDIR: folder, LATCHKEY_DATA: join(folder, 'of-somebody') },
+    env: { ...process.env, TMPDIR: folder, LATCHKEY_DATA: join(folder, 'of-somebody'), ...env },
   })
   let [stdout, stderr, interrupted] = ['', '', false]
   child.stdout.setEncoding('utf8').on('data', (part: string) => {
@@ -138,9 +143,9 @@ describe('a whole run', () => {
   test('had devices of all protocols and credentials, which lived', () => {
     const thermostats = report.devices.filter(({ type }) => type === 'thermostat')
     expect(thermostats.map(({ protocol, credential }) => `${credential}/${protocol}`).sort()).toEqual([
-      'jwt/coap',
+      'jwt/coaps',
       'jwt/mqtts',
-      'psk/mqtts',
+      'psk/coaps',
       'secret/wss',
       'x509/mqtts',
     ])
@@ -150,10 +155,10 @@ describe('a whole run', () => {
     }
   })
 
-  test('cut one device off, and said how fast', () => {
+  test('cut devices off over MQTT and CoAP, and said how fast', () => {
     const cut = report.devices.filter(({ revokedAt }) => revokedAt !== null)
-    expect(cut.map(({ id }) => id)).toEqual(['thermostat-kitchen'])
-    expect(cut[0]?.cutAfterMs).toBeLessThanOrEqual(1000)
+    expect(cut.map(({ id }) => id)).toEqual(['thermostat-kitchen', 'thermostat-living-room'])
+    for (const { cutAfterMs } of cut) expect(cutAfterMs).toBeLessThanOrEqual(1000)
   })
 
   test('told the story in plain lines', () => {
@@ -213,9 +218,28 @@ test('without authentication, exactly what identity protects is lost', () => {
     'intruder-takes-username',
     'protocols-and-credentials',
     'revoked-device-cut-off',
+    'revoked-device-cut-off:thermostat-living-room',
   ])
   expect(runs.noAuthentication.exitCode).toBe(1)
 })
+
+test(
+  'where the DTLS addon is missing it says who speaks what in its place, and all is well',
+  async () => {
+    const env = { LATCHKEY_DTLS_ADDON: join(folder, 'none') }
+    const { exitCode, stdout, stderr } = await demo(['--for', '22s', '--report', join(folder, 'no-dtls.json')], { env })
+    expect(exitCode, stdout + stderr).toBe(0)
+    expect(stdout).toContain('latchkey: DTLS is not available: ')
+    expect(stdout).toContain('latchkey: without DTLS thermostat-nursery speaks coap in place of coaps')
+    const report = reportSchema.parse(JSON.parse(await readFile(join(folder, 'no-dtls.json'), 'utf8')))
+    expect(report.listeners).not.toHaveProperty('coaps')
+    const protocols = new Map(report.devices.map(({ id, protocol, credential }) => [id, `${credential}/${protocol}`]))
+    expect(protocols.get('thermostat-living-room')).toBe('psk/mqtts')
+    expect(protocols.get('ac-bedroom')).toBe('x509/mqtts')
+    expect(protocols.get('thermostat-nursery')).toBe('jwt/coap')
+  },
+  PATIENCE,
+)
 
 test('with --json nothing but the report is on stdout, and nothing on stderr', () => {
   expect(runs.noPolicy.stdout.trim().split('\n')).toHaveLength(1)
@@ -224,7 +248,7 @@ test('with --json nothing but the report is on stdout, and nothing on stderr', (
 
 test('Ctrl-C ends it early and cleanly: exit code 1, and a report', async () => {
   const file = join(folder, 'interrupted.json')
-  const { exitCode, stdout } = await demo(['--for', '60s', '--report', file], 'took part')
+  const { exitCode, stdout } = await demo(['--for', '60s', '--report', file], { interruptAt: 'took part' })
   const report = reportSchema.parse(JSON.parse(await readFile(file, 'utf8')))
   expect(failedOf(report)).toEqual(['run-completes'])
   expect(exitCode).toBe(1)
@@ -232,5 +256,5 @@ test('Ctrl-C ends it early and cleanly: exit code 1, and a report', async () => 
 })
 
 test('nothing of its own is left behind', async () => {
-  expect((await readdir(folder)).sort()).toEqual(['interrupted.json', 'report.json'])
+  expect((await readdir(folder)).sort()).toEqual(['interrupted.json', 'no-dtls.json', 'report.json'])
 })

@@ -52,8 +52,9 @@ async function run(call: Call): Promise<Outcome> {
   const abort = new AbortController()
   void signalled().then(() => abort.abort())
   // Late: other commands start without the weight of the simulator.
-  const [{ BrokerProcess }, { runDemo }, { HOME }] = await Promise.all([
+  const [{ BrokerProcess }, { whyNoDtls }, { runDemo }, { HOME, devicesOf, withoutDtls }] = await Promise.all([
     import('../broker-process.ts'),
+    import('../../coaps-listener.ts'),
     import('../../../simulator/demo.ts'),
     import('../../../simulator/home-plan.ts'),
   ])
@@ -68,9 +69,16 @@ async function run(call: Call): Promise<Outcome> {
     freePorts: options.flag('free-ports'),
     say: line => screen.note(`latchkey: ${line}`),
   })
+  const missing = whyNoDtls()
+  const plan = missing === null ? HOME : withoutDtls(HOME)
+  if (missing !== null) {
+    screen.note(`latchkey: ${missing}`)
+    for (const { id, otherwise } of devicesOf(HOME))
+      if (otherwise) screen.note(`latchkey: without DTLS ${id} speaks ${otherwise} in place of coaps`)
+  }
   let report: Report
   try {
-    const home = { plan: HOME, seconds, speed, seed, folder, manifests }
+    const home = { plan, seconds, speed, seed, folder, manifests }
     report = await runDemo(home, { broker: controlOf(broker), screen, signal: abort.signal })
   } finally {
     screen.close()

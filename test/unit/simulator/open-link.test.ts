@@ -6,12 +6,13 @@ import type { Protocol } from '../../../simulator/home-plan.ts'
 
 const certificate: Login = { by: 'certificate', certificate: '', privateKey: '' }
 const secret: Login = { by: 'password', password: 'x' }
-const listeners = { coap: { host: '127.0.0.1', port: 1 }, coaps: { host: '127.0.0.1', port: 1 } }
+const address = { host: '127.0.0.1', port: 1 }
+const listeners = { coap: address, 'coaps+tcp': address }
 
 test.each<[Protocol, Login, RegExp]>([
   ['mqtts', secret, /does not listen for mqtts/],
   ['coap', certificate, /secret or a JWT, no certificate/],
-  ['coaps', secret, /speaks coaps/],
+  ['coaps+tcp', secret, /speaks coaps\+tcp/],
 ])('no link over %s with what it cannot carry', async (protocol, login, why) => {
   const opening = openLink({
     protocol,

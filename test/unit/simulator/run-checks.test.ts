@@ -3,7 +3,7 @@ import { denialsCheck, refusalsCheck, verificationCheck } from '../../../simulat
 import { deviceChecks, kindsCheck, revocationChecks } from '../../../simulator/checks/device-checks.ts'
 import { deafnessChecks, roomChecks } from '../../../simulator/checks/room-checks.ts'
 import { HomeChecker } from '../../../simulator/home-checker.ts'
-import { type DevicePlan, HOME } from '../../../simulator/home-plan.ts'
+import { type DevicePlan, devicesOf, HOME, withoutDtls } from '../../../simulator/home-plan.ts'
 import type { AuditRecord, Session } from '../../../src/client/client.ts'
 
 const record = (event: Record<string, unknown>): AuditRecord => ({
@@ -111,7 +111,22 @@ describe('protocols and credentials', () => {
       ...room,
       airConditioner: { ...room.airConditioner, protocol: 'mqtts' } as const,
     }))
-    expect(kindsCheck({ ...HOME, rooms }, all).observed).toContain('air conditioner/coap')
+    expect(kindsCheck({ ...HOME, rooms }, all).observed).toContain('airConditioner/coap')
+  })
+
+  test('without DTLS those who would need it speak something else, with the same credentials', () => {
+    const plan = withoutDtls(HOME)
+    const changed = devicesOf(HOME).flatMap((before, i) => {
+      const after = devicesOf(plan)[i]
+      return after && after.protocol !== before.protocol ? [[after.id, after.credential, after.protocol]] : []
+    })
+    expect(changed).toEqual([
+      ['thermostat-living-room', 'psk', 'mqtts'],
+      ['ac-bedroom', 'x509', 'mqtts'],
+      ['thermostat-nursery', 'jwt', 'coap'],
+    ])
+    const sessions = [...devicesOf(plan), plan.energy].map(session)
+    expect(kindsCheck(plan, sessions)).toMatchObject({ ok: true, observed: 'all 12, each as planned' })
   })
 })
 
