@@ -25,7 +25,7 @@ import { type OscoreContextOf, oscoreContextOf, verifyOscore } from './verify-os
 import { pskKeyOf, verifyPsk } from './verify-psk.ts'
 import { SCRAM_METHOD, type ScramConversation, ScramServer } from './verify-scram.ts'
 import { verifySecret } from './verify-secret.ts'
-import { verifyCertificate } from './verify-x509.ts'
+import { VerifiedSignatures, verifyCertificate } from './verify-x509.ts'
 
 export interface AuthenticatorParts {
   readonly registry: Registry
@@ -55,6 +55,7 @@ export class Authenticator {
   readonly #limits: AuthenticationLimits
   readonly #limiter: AttemptLimiter
   readonly #tokens: TokenVerifier
+  readonly #signatures: VerifiedSignatures
   readonly #scram: ScramServer
   /** Where the operator key has come from. Its acts are audited one by one; `audit follow` must not follow itself. */
   readonly #operatorAddresses = new Set<string>()
@@ -64,6 +65,7 @@ export class Authenticator {
     this.#limits = { ...AUTHENTICATION_LIMITS, ...parts.limits }
     this.#limiter = new AttemptLimiter(this.#limits, parts.clock)
     this.#tokens = new TokenVerifier({ ...parts, limits: this.#limits })
+    this.#signatures = new VerifiedSignatures(this.#limits.keyCacheEntries)
     this.#scram = new ScramServer(parts)
   }
 
@@ -225,7 +227,7 @@ export class Authenticator {
     switch (claim.kind) {
       case 'x509': {
         const { chainLength } = this.#limits
-        const how = { registry, trust, clock, chainLength, unknownCertificate }
+        const how = { registry, trust, clock, chainLength, signatures: this.#signatures, unknownCertificate }
         return proofBy(await verifyCertificate(claim.certificate, how, trace))
       }
       case 'psk':

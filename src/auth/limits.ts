@@ -13,7 +13,7 @@ export interface AuthenticationLimits extends AttemptLimits {
   readonly tokenCacheTime: number
   /** Tokens remembered. */
   readonly tokenCacheEntries: number
-  /** Public keys of devices kept ready. */
+  /** Public keys of devices kept ready; certificates whose signature is known to be good. */
   readonly keyCacheEntries: number
   /** Authorities between a device certificate and its root, the root included. */
   readonly chainLength: number

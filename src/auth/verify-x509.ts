@@ -5,6 +5,7 @@ import { isIdentifier } from '../model/identifier.ts'
 import { whyUnusable } from '../registry/credentials.ts'
 import type { CertificateCredential } from '../registry/records.ts'
 import type { Registry } from '../registry/registry.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { certificateOf } from './certificate-bytes.ts'
 import type { TrustedAuthorities, UnknownCertificate } from './ports.ts'
 import type { Trace } from './proof.ts'
@@ -14,6 +15,7 @@ export interface CertificateVerification {
   readonly trust: TrustedAuthorities
   readonly clock: Clock
   readonly chainLength: number
+  readonly signatures: VerifiedSignatures
   readonly unknownCertificate: UnknownCertificate | null
 }
 
@@ -23,18 +25,18 @@ const DEVICE_URI = 'URI:urn:latchkey:device:'
 
 /**
  * The credential of a device certificate. The private key behind it was proved by TLS, now or in the session that is
- * resumed; everything else is judged here, and afresh each time. In this order: form, chain, validity, purpose, name,
+ * resumed; everything else is judged here, and afresh each time but for signatures that were verified. In this order: form, chain, validity, purpose, name,
  * registry. Throws `certificate-invalid`, `certificate-untrusted`, `certificate-unknown`, `credential-expired`,
  * `credential-not-active` or `credential-revoked`.
  */
 export async function verifyCertificate(
   der: Buffer,
-  { registry, trust, clock, chainLength, unknownCertificate }: CertificateVerification,
+  { registry, trust, clock, chainLength, signatures, unknownCertificate }: CertificateVerification,
   trace: Trace,
 ): Promise<CertificateCredential> {
   trace.credentialKind = 'x509'
   const certificate = parse(der)
-  verifyChain(certificate, trust, clock.now(), chainLength)
+  verifyChain(certificate, { trust, chainLength, signatures }, clock.now())
   verifyTime(certificate, clock.now())
   verifyPurpose(certificate)
   const owner = deviceOf(certificate)
@@ -67,28 +69,42 @@ export function parse(der: Buffer): X509Certificate {
 }
 
 /** Every signature up to a trusted authority that signed itself. What the peer sent along is not trusted and not used. */
-function verifyChain(leaf: X509Certificate, trust: TrustedAuthorities, now: number, chainLength: number): void {
+function verifyChain(
+  leaf: X509Certificate,
+  { trust, chainLength, signatures }: Pick<CertificateVerification, 'trust' | 'chainLength' | 'signatures'>,
+  now: number,
+): void {
   let certificate = leaf
   for (let length = 0; length < chainLength; length++) {
     const issuer = trust.issuerOf(certificate)
-    if (issuer === null || !issuer.ca || !certificate.checkIssued(issuer) || !hasSigned(issuer, certificate))
+    if (issuer === null || !issuer.ca || !certificate.checkIssued(issuer) || !signatures.hasSigned(issuer, certificate))
       throw new Failure('certificate-untrusted')
     if (!(Date.parse(issuer.validFrom) <= now && now <= Date.parse(issuer.validTo)))
       throw new Failure('certificate-untrusted', 'A certificate of the authorities that signed it has expired')
-    if (issuer.checkIssued(issuer) && hasSigned(issuer, issuer)) return
+    if (issuer.checkIssued(issuer) && signatures.hasSigned(issuer, issuer)) return
     certificate = issuer
   }
   throw new Failure('certificate-untrusted', `The chain of authorities is longer than ${chainLength}`)
 }
 
-/** Issuers whose signature under an authority was verified: neither ever changes, and the next certificate has the same. */
-const signers = new WeakMap<X509Certificate, X509Certificate>()
+/**
+ * Certificates whose signature was found good, by their fingerprint, and whose it is: neither ever changes, and a device
+ * shows the same certificate again each time. Whether the issuer is trusted, and until when, is not remembered.
+ */
+export class VerifiedSignatures {
+  readonly #issuers: BoundedMap<string, X509Certificate>
 
-function hasSigned(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  if (signers.get(certificate) === issuer) return true
-  if (!certificate.verify(issuer.publicKey)) return false
-  if (certificate.ca) signers.set(certificate, issuer)
-  return true
+  constructor(entries: number) {
+    this.#issuers = new BoundedMap(entries)
+  }
+
+  hasSigned(issuer: X509Certificate, certificate: X509Certificate): boolean {
+    const { fingerprint256 } = certificate
+    if (this.#issuers.get(fingerprint256) === issuer) return true
+    if (!certificate.verify(issuer.publicKey)) return false
+    this.#issuers.set(fingerprint256, issuer)
+    return true
+  }
 }
 
 function verifyTime(certificate: X509Certificate, now: number): void {

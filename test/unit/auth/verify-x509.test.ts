@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deviceOf } from '../../../src/auth/verify-x509.ts'
+import { deviceOf, VerifiedSignatures } from '../../../src/auth/verify-x509.ts'
 import { type Door, OPERATOR, openDoor } from '../../fixtures/door.ts'
 import { TestAuthority, type TestCertificate } from '../../fixtures/test-authority.ts'
 
@@ -62,6 +62,26 @@ describe('form and purpose', () => {
     const certificate = await door.certificate('t1', { dns: ['t1.example.net'] })
     expect((await door.authenticate(showing(certificate))).subject.id).toBe('t1')
     expect(deviceOf(new X509Certificate(certificate.pem))).toBe('t1')
+  })
+})
+
+describe('a signature that was found good', () => {
+  test('is that of these very bytes, and no other certificate goes by it', async () => {
+    const good = await door.certificate('t1')
+    expect((await door.authenticate(showing(good))).subject.id).toBe('t1')
+    const forged = Buffer.from(good.der)
+    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1
+    expect(await door.refusal({ certificates: [forged] })).toBe('certificate-untrusted')
+    expect((await door.authenticate(showing(good))).subject.id).toBe('t1')
+  })
+
+  test('is that of one issuer: another one of that name must have signed as well', async () => {
+    const authority = await TestAuthority.create('Twin')
+    const twin = await TestAuthority.create('Twin')
+    const leaf = new X509Certificate((await authority.device('t1')).pem)
+    const signatures = new VerifiedSignatures(1)
+    const asked = [authority, twin, authority].map(({ certificate }) => signatures.hasSigned(certificate, leaf))
+    expect(asked).toEqual([true, false, true])
   })
 })
 
