@@ -13,7 +13,10 @@ export interface Malformed {
 
 export const VERSION = 1
 export const HEADER_BYTES = 4
-export const MAX_TOKEN_BYTES = 8
+/** Longer tokens could be written (RFC 8974 2.1); whoever asks is asked to keep so much of what he sends in mind. */
+export const MAX_TOKEN_BYTES = 64
+/** The length of a token is one byte more of its own, less this (RFC 8974 2.1). */
+export const EXTENDED_BY_ONE = 13
 
 const NOTHING: Buffer = Buffer.alloc(0)
 const NO_OPTIONS: readonly CoapOption[] = []
@@ -27,7 +30,8 @@ export function decode(bytes: Buffer): CoapMessage | Malformed | null {
   const type = ((first >> 4) & 3) as MessageType
   const code = bytes[1]!
   const messageId = (bytes[2]! << 8) | bytes[3]!
-  const tokenBytes = first & 15
+  let tokenBytes = first & 15
+  let at = HEADER_BYTES
 
   if (code === CODE.Empty) {
     // RFC 7252 4.1: an Empty message is its header alone.
@@ -35,14 +39,24 @@ export function decode(bytes: Buffer): CoapMessage | Malformed | null {
     return { type, code, messageId, token: NOTHING, options: NO_OPTIONS, payload: NOTHING }
   }
   if (isReservedClass(code)) return { malformed: true, type, messageId, code }
-  const at = HEADER_BYTES + tokenBytes
-  // RFC 7252 3: lengths 9-15 are reserved.
+  if (tokenBytes === EXTENDED_BY_ONE && size > HEADER_BYTES) {
+    tokenBytes += bytes[HEADER_BYTES]!
+    at += 1
+  } else if (tokenBytes >= EXTENDED_BY_ONE) return { malformed: true, type, messageId, code }
+  at += tokenBytes
   if (tokenBytes > MAX_TOKEN_BYTES || at > size) return { malformed: true, type, messageId, code }
-  const token = tokenBytes === 0 ? NOTHING : bytes.subarray(HEADER_BYTES, at)
+  const token = tokenBytes === 0 ? NOTHING : bytes.subarray(at - tokenBytes, at)
 
   const body = readBody(bytes, at)
   if (body === null) return { malformed: true, type, messageId, code }
   return { type, code, messageId, token, options: body.options, payload: body.payload }
+}
+
+/** Header and token of a datagram, which is all that the answer to one that is too long needs. */
+export function headOf(bytes: Buffer): Buffer {
+  const length = bytes[0]! & 15
+  const extended = length === EXTENDED_BY_ONE ? 1 + (bytes[HEADER_BYTES] ?? 0) : 0
+  return bytes.subarray(0, HEADER_BYTES + length + extended)
 }
 
 export function isMalformed(decoded: CoapMessage | Malformed): decoded is Malformed {

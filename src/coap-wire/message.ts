@@ -14,7 +14,7 @@ export interface CoapMessage {
   /** Class and detail in one byte: 0x45 is 2.05. */
   readonly code: number
   readonly messageId: number
-  /** 0 to 8 bytes. */
+  /** 0 to 64 bytes: 8 of RFC 7252, the others of RFC 8974. */
   readonly token: Buffer
   /** In ascending order of their numbers; those with equal numbers in the order sent. */
   readonly options: readonly CoapOption[]

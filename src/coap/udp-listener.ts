@@ -1,10 +1,9 @@
 // CoAP over UDP: one socket, and the peers that speak through it.
 import { peerAddress } from '../auth/peer-address.ts'
-import { decode, isMalformed } from '../coap-wire/decode.ts'
+import { decode, headOf, isMalformed } from '../coap-wire/decode.ts'
 import { printable } from '../model/printable.ts'
 import { type Endpoint, NOTHING_SHOWN } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
-import { headOf } from './oversized.ts'
 import { isRequestMessage, rejectionOf } from './rejection.ts'
 import type { UdpRemote } from './udp-carrier.ts'
 import { UdpSocket } from './udp-socket.ts'

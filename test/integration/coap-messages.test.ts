@@ -1,6 +1,6 @@
 // What happens between a socket and a resource: types, ids, duplicates, acknowledgements (RFC 7252 4).
 import { expect, test } from 'vitest'
-import { CODE } from '../../src/coap-wire/codes.ts'
+import { CODE, codeText } from '../../src/coap-wire/codes.ts'
 import { encode } from '../../src/coap-wire/encode.ts'
 import { TYPE } from '../../src/coap-wire/message.ts'
 import { arrived, connect, empty, exchange, messageOf, request, shown, start } from '../wire/coap-datagrams.ts'
@@ -19,7 +19,7 @@ test.each<[string, string, string[]]>([
   ['a confirmable one cut off in an option', '4001004eb9aa', ['RST 0.00']],
   ['a non-confirmable one cut off in an option', '5001004eb9aa', []],
   ['a marker without payload', '4001004fb178ff', ['RST 0.00']],
-  ['a token of nine bytes', '49010001010203040506070809', ['RST 0.00']],
+  ['a token of 65 bytes (RFC 8974)', `4d01000134${'07'.repeat(65)}b568656c6c6f`, ['RST 0.00']],
   ['an empty message with a token', '4100000701', ['RST 0.00']],
   ['a reserved class, confirmable', '4021000a', ['RST 0.00']],
   ['a reserved class, non-confirmable', '50e1000a', []],
@@ -48,6 +48,20 @@ test('a confirmable request is answered in its acknowledgement, under its token 
   expect(shown(came)).toEqual(['ACK 2.05 hello'])
   expect(messageOf(came[0])).toMatchObject({ messageId: asked.messageId, token: asked.token })
 })
+
+test.each([0, 8, 12, 13, 64])(
+  'a token of %d bytes comes back, also from a datagram too long (RFC 8974)',
+  async length => {
+    const { client } = await start({ messageBytes: 200 })
+    const token = Buffer.alloc(length, 7)
+    for (const payload of ['', 'x'.repeat(300)]) {
+      const asked = client.compose({ path: 'hello', code: CODE.POST, token, payload })
+      const [answer] = await exchange(client, encode(asked))
+      expect(messageOf(answer).token).toEqual(token)
+      expect(codeText(messageOf(answer).code)).toBe(payload === '' ? '2.05' : '4.13')
+    }
+  },
+)
 
 test('a non-confirmable request is answered non-confirmable, under an id of our own', async () => {
   const { client } = await start()

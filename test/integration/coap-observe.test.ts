@@ -92,6 +92,14 @@ describe('observations', () => {
     expect(observeIn(await observation.cancel())).toBeNull()
   })
 
+  test('a token of 64 bytes is that of every notification (RFC 8974)', async () => {
+    const token = Buffer.alloc(64, 7)
+    const observation = await device.observe('device/t1/token', { token, query: ['qos=1'] })
+    await device.post('device/t1/token', 'one')
+    expect(await observation.next()).toMatchObject({ token, payload: Buffer.from('one') })
+    await observation.cancel()
+  })
+
   test('a filter brings topic, content format and payload, what is retained first', async () => {
     await writer.put('device/t2/a', '1', { contentFormat: 50 })
     await writer.put('device/t2/b', '2')

@@ -49,25 +49,32 @@ interface Difference {
   applies(datagram: Buffer, theirs: ParsedPacket): boolean
 }
 
-const tokenLength = (datagram: Buffer): number => (datagram[0] ?? 0) & 15
+const lengthNibble = (datagram: Buffer): number => (datagram[0] ?? 0) & 15
+/** RFC 8974 2.1. */
+function tokenLength(datagram: Buffer): number {
+  const nibble = lengthNibble(datagram)
+  if (nibble === 13) return 13 + (datagram[4] ?? 0)
+  return nibble === 14 ? 269 + (((datagram[4] ?? 0) << 8) | (datagram[5] ?? 0)) : nibble
+}
+const tokenStart = (datagram: Buffer): number => 4 + Math.max(0, lengthNibble(datagram) - 12)
 const codeByte = (datagram: Buffer): number => datagram[1] ?? 0
 
 /** Where coap-packet is lenient. It is never stricter than we are. */
 const DIFFERENCES: readonly Difference[] = [
   {
-    what: 'token length from 9 to 14',
-    clause: 'RFC 7252 3: lengths 9-15 are reserved, and must be processed as a message format error',
-    applies: datagram => tokenLength(datagram) > 8,
+    what: 'a token of more than 64 bytes',
+    clause: 'RFC 8974 2.1: lengths beyond what the receiver takes are processed as a message format error',
+    applies: datagram => tokenLength(datagram) > 64,
   },
   {
     what: 'token cut short',
     clause: 'RFC 7252 3: the header is followed by the token, of the length it tells',
-    applies: datagram => codeByte(datagram) !== 0 && 4 + tokenLength(datagram) > datagram.length,
+    applies: datagram => codeByte(datagram) !== 0 && tokenStart(datagram) + tokenLength(datagram) > datagram.length,
   },
   {
     what: 'empty message with a token length',
     clause: 'RFC 7252 4.1: in an Empty message the token length must be 0',
-    applies: datagram => codeByte(datagram) === 0 && tokenLength(datagram) > 0,
+    applies: datagram => codeByte(datagram) === 0 && lengthNibble(datagram) > 0,
   },
   {
     what: 'reserved class',

@@ -25,8 +25,11 @@ const type = fc.constantFrom<MessageType>(...Object.values(TYPE))
 /** Codes of requests and responses. */
 const code = fc.oneof(fc.integer({ min: 0x01, max: 0x1f }), fc.integer({ min: 0x40, max: 0xbf }))
 
+/** RFC 7252 and, in their other form, RFC 8974. */
+const token = fc.oneof({ weight: 4, arbitrary: bytes(8) }, { weight: 1, arbitrary: bytes(64) })
+
 /** Anything but an empty message. */
-export const full = fc.record({ type, code, messageId, token: bytes(8), options, payload: bytes(20) })
+export const full = fc.record({ type, code, messageId, token, options, payload: bytes(20) })
 const empty = fc.record({
   type,
   code: fc.constant(0),

@@ -12,6 +12,13 @@ describe('well-formed', () => {
     ['reset', '70 00 ffff', { type: TYPE.RST, code: 0, messageId: 0xffff }],
     ['request without anything', '50 01 0000', { type: TYPE.NON, code: 1, messageId: 0, token: Buffer.alloc(0) }],
     ['token of 8 bytes', '48 01 1234 0102030405060708', { token: hex('0102030405060708') }],
+    ['token of 12 bytes (RFC 8974 2.1)', `4c 01 1234 ${'07'.repeat(12)}`, { token: Buffer.alloc(12, 7) }],
+    ['token of 13 bytes', `4d 01 1234 00 ${'07'.repeat(13)}`, { token: Buffer.alloc(13, 7) }],
+    [
+      'token of 64 bytes',
+      `4d 01 1234 33 ${'07'.repeat(64)} ff 00`,
+      { token: Buffer.alloc(64, 7), payload: Buffer.alloc(1) },
+    ],
     ['payload without options', '40 45 1234 ff 00', { options: [], payload: hex('00') }],
     ['payload that begins with the marker', '40 45 1234 ff ff', { payload: hex('ff') }],
     ['empty option value', '40 01 1234 b0', { options: [{ number: 11, value: Buffer.alloc(0) }] }],
@@ -47,11 +54,12 @@ describe('well-formed', () => {
 
 describe('malformed', () => {
   test.each<[string, string, object]>([
-    ...[9, 10, 11, 12, 13, 14, 15].map((length): [string, string, object] => [
-      `token length ${length}`,
-      `4${length.toString(16)} 01 1234 ${'00'.repeat(20)}`,
-      malformed(0, 1),
-    ]),
+    ['token of 65 bytes', `4d 01 1234 34 ${'00'.repeat(80)}`, malformed(0, 1)],
+    ['token of 269 bytes', `4e 01 1234 0000 ${'00'.repeat(300)}`, malformed(0, 1)],
+    ['token length 15', `4f 01 1234 ${'00'.repeat(300)}`, malformed(0, 1)],
+    ['token length of one more byte, which is missing', '4d 01 1234', malformed(0, 1)],
+    ['token of 12 bytes, one of which is missing', `4c 01 1234 ${'00'.repeat(11)}`, malformed(0, 1)],
+    ['token of 14 bytes, one of which is missing', `4d 01 1234 01 ${'00'.repeat(13)}`, malformed(0, 1)],
     ['token longer than the datagram', '44 01 1234 010203', malformed(0, 1)],
     ['empty message with a token', '41 00 1234 01', malformed(0, 0)],
     ['empty message with a token length alone', '41 00 1234', malformed(0, 0)],
