@@ -4,7 +4,7 @@ import { isRequest, isResponse } from './codes.ts'
 import { decode, isMalformed } from './decode.ts'
 import { encode } from './encode.ts'
 import { type CoapMessage, TYPE } from './message.ts'
-import { OPTION, optionOf } from './options.ts'
+import { OPTION, optionOf, uintOf } from './options.ts'
 import type { OscoreContext, OscoreExchange, OscoreRefusal } from './oscore-client.ts'
 
 /** What came, as the client is to see it. */
@@ -14,8 +14,12 @@ export interface Arrived {
   readonly isProtected: boolean
 }
 
-/** Requests and responses that are known again by message id, and requests that are still answered. */
+/** Requests and responses that are known again by message id, requests that are still answered, and observations. */
 const REMEMBERED = 64
+/** Of Observe in a request (RFC 7641 2). */
+const REGISTER = 0
+
+type Exchanges = Map<string, readonly OscoreExchange[]>
 
 interface Sent {
   readonly plain: Buffer
@@ -32,8 +36,10 @@ export class OscoreDatagrams {
   /** By message id: a repetition must be the same bytes, or it would be another request. */
   readonly #sent = new Map<number, Sent>()
   readonly #received = new Map<number, Received>()
-  /** By token; those of a registration stay, newest first, so that what is under way when it is cancelled is still read. */
-  readonly #exchanges = new Map<string, readonly OscoreExchange[]>()
+  /** By token; the newest first, so that what was under way is still read when its token is used again. */
+  readonly #exchanges: Exchanges = new Map()
+  /** Registrations stand apart: others come and go while an observation lasts, and it can be cancelled by its token. */
+  readonly #observations: Exchanges = new Map()
 
   constructor(context: OscoreContext) {
     this.#context = context
@@ -46,9 +52,12 @@ export class OscoreDatagrams {
     const known = this.#sent.get(message.messageId)
     if (known?.plain.equals(plain)) return known.bytes
     const exchange = this.#context.protectRequest(message)
+    const observe = optionOf(message, OPTION.Observe)
+    const registers = observe !== null && uintOf(observe) === REGISTER
+    const exchanges = registers ? this.#observations : this.#exchanges
     const key = message.token.toString('hex')
-    const [before] = this.#exchanges.get(key) ?? []
-    remember(this.#exchanges, key, before === undefined ? [exchange] : [exchange, before])
+    const [before] = exchanges.get(key) ?? []
+    remember(exchanges, key, before === undefined ? [exchange] : [exchange, before])
     const bytes = encode(exchange.message)
     // Copied: the client may use its buffer again.
     remember(this.#sent, message.messageId, { plain: Buffer.from(plain), bytes })
@@ -72,7 +81,8 @@ export class OscoreDatagrams {
   }
 
   #read(message: CoapMessage): CoapMessage | OscoreRefusal {
-    for (const exchange of this.#exchanges.get(message.token.toString('hex')) ?? []) {
+    const key = message.token.toString('hex')
+    for (const exchange of [...(this.#exchanges.get(key) ?? []), ...(this.#observations.get(key) ?? [])]) {
       const inner = this.#context.unprotectResponse(message, exchange)
       if (inner !== 'unverified') return inner
     }
