@@ -140,8 +140,9 @@ export class Connection {
       this.#backlog === 0 && bytes > GATHER_BELOW * out.length
         ? this.#writeEach(out)
         : this.#stream.write(this.#gather(out))
+    // Never another array: V8 puts those that live long into the old space at once, where each dead one keeps its buffers alive.
     if (out.length === 1) out.pop()
-    else this.#out = []
+    else out.length = 0
     this.#outBytes = 0
     if (taken) return
     this.#setBacklog(this.#stream.writableLength)
