@@ -76,7 +76,7 @@ export interface CoapLimits extends StreamLimits {
   /** QoS 1 and 2 messages that wait for one observer, and their bytes. */
   readonly observationQueue: number
   readonly observationQueueBytes: number
-  /** Seconds after which a notification is sent confirmable to see whether somebody is there (RFC 7641 4.5). */
+  /** Seconds after which an observer is asked whether it is there: by a confirmable notification (RFC 7641 4.5) or a ping. */
   readonly observerCheck: number
   /** Links of one answer of /.well-known/core and /ps. */
   readonly listedTopics: number

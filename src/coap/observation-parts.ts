@@ -33,6 +33,8 @@ export interface ObservationParts {
   isPermitted(subscription: Subscription): boolean
   /** Takes it off every list, and its session off the bus. */
   ended(observation: Observation, reason: Ending): void
+  /** Somebody is there. */
+  heard(peer: Peer): void
   /** Nobody acknowledges there any more. */
   lost(peer: Peer): void
 }

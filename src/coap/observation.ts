@@ -261,6 +261,7 @@ export class Observation implements Receiver, Link, Held {
         return
       case 'acknowledged':
         this.#confirmedAt = this.session.lastSeen = this.#parts.clock.now()
+        this.#parts.heard(this.peer)
         settled()
         return
       case 'dropped':

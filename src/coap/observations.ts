@@ -5,6 +5,7 @@ import { EventBodies } from './event-bodies.ts'
 import type { CoapLimits } from './limits.ts'
 import { Observation } from './observation.ts'
 import type { Ending, ObservationParts, ObservationTerms } from './observation-parts.ts'
+import { type CheckTimes, ObservedPeer } from './observed-peer.ts'
 import { Notices } from './representation.ts'
 import type { Peer } from './resource.ts'
 import type { CoapServerParts } from './server-parts.ts'
@@ -16,22 +17,22 @@ export interface Registered {
   readonly isNew: boolean
 }
 
-/** By their tokens, as Latin-1. */
-type OfPeer = Map<string, Observation>
-
 export class Observations {
   /** What observers were notified of and no GET gives. */
   readonly events: EventBodies
   readonly #bus: Bus
   readonly #limits: CoapLimits
   readonly #parts: ObservationParts
-  readonly #byPeer = new Map<Peer, OfPeer>()
+  readonly #times: CheckTimes
+  readonly #byPeer = new Map<Peer, ObservedPeer>()
   #count = 0
   #number = 0
 
   constructor({ bus, access, clock, meter }: CoapServerParts, limits: CoapLimits) {
     this.#bus = bus
     this.#limits = limits
+    const { observerCheck, sessionIdle } = limits
+    this.#times = { checkEvery: observerCheck * 1000, beforeIdle: sessionIdle * 500 }
     this.events = new EventBodies(limits, clock, meter)
     this.#parts = {
       events: this.events,
@@ -39,28 +40,29 @@ export class Observations {
       clock,
       meter,
       access,
-      checkEvery: limits.observerCheck * 1000,
+      checkEvery: this.#times.checkEvery,
       isPermitted: subscription => subscription.judged({ access, clock }).permit,
       ended: (observation, reason) => this.#remove(observation, reason),
+      heard: peer => this.#heard(peer),
       lost: peer => this.#lost(peer),
     }
     meter.gauge('latchkey_coap_observations', 'CoAP observations', () => this.#count)
   }
 
   get(peer: Peer, token: Buffer): Observation | undefined {
-    return this.#byPeer.get(peer)?.get(token.toString('latin1'))
+    return this.#byPeer.get(peer)?.observations.get(token.toString('latin1'))
   }
 
   /** ETag of the long event that this peer, as an observer of the name, was notified of last; null without one. */
   longEvent(peer: Peer, name: string): Buffer | null {
-    for (const observation of this.#byPeer.get(peer)?.values() ?? [])
+    for (const observation of this.#byPeer.get(peer)?.observations.values() ?? [])
       if (observation.name === name && observation.longEvent !== null) return observation.longEvent
     return null
   }
 
   /** The peer reads the state of the name from its first block on. */
   forgetEvent(peer: Peer, name: string): void {
-    for (const observation of this.#byPeer.get(peer)?.values() ?? [])
+    for (const observation of this.#byPeer.get(peer)?.observations.values() ?? [])
       if (observation.name === name) observation.forgetEvent()
   }
 
@@ -89,7 +91,7 @@ export class Observations {
     this.#checkRoom(peer, session)
     const observation = new Observation(terms, session, this.#parts)
     this.#subscribe(observation, asked)
-    this.#ofPeer(peer).set(token.toString('latin1'), observation)
+    this.#ofPeer(peer).observations.set(token.toString('latin1'), observation)
     this.#count++
     session.held.add(observation)
     return { observation, isNew: true }
@@ -141,15 +143,17 @@ export class Observations {
     if (withRetained && subscription !== null && !subscription.session.ended) this.#bus.sendRetained(subscription)
   }
 
-  /** Forgets events that nobody has fetched in time. */
+  /** Asks those who were silent for long whether they are there, and forgets events that nobody has fetched in time. */
   sweep(): void {
     this.events.sweep()
+    for (const [peer, observed] of this.#byPeer)
+      observed.check(peer, this.#parts.clock, this.#times, () => this.#lost(peer))
   }
 
   #checkRoom(peer: Peer, session: CoapSession): void {
     const { observations, observationsPerPeer, observationsPerSession } = this.#limits
     const bounds = [
-      [this.#byPeer.get(peer)?.size ?? 0, observationsPerPeer, 'observationsPerPeer'],
+      [this.#byPeer.get(peer)?.observations.size ?? 0, observationsPerPeer, 'observationsPerPeer'],
       [session.held.size, observationsPerSession, 'observationsPerSession'],
       [this.#count, observations, 'observations'],
     ] as const
@@ -158,25 +162,34 @@ export class Observations {
         throw new Failure('quota-exceeded', `There are ${count} observations, which is limits.coap.${name}; end one.`)
   }
 
-  #ofPeer(peer: Peer): OfPeer {
+  #ofPeer(peer: Peer): ObservedPeer {
+    const now = this.#parts.clock.now()
     const known = this.#byPeer.get(peer)
-    if (known !== undefined) return known
-    const made: OfPeer = new Map()
+    if (known !== undefined) {
+      known.heardAt = now
+      return known
+    }
+    const made = new ObservedPeer(now)
     this.#byPeer.set(peer, made)
     peer.onGone(() => {
       this.#byPeer.delete(peer)
-      for (const observation of [...made.values()]) observation.cancel('gone')
+      for (const observation of [...made.observations.values()]) observation.cancel('gone')
     })
     return made
   }
 
+  #heard(peer: Peer): void {
+    const observed = this.#byPeer.get(peer)
+    if (observed !== undefined) observed.heardAt = this.#parts.clock.now()
+  }
+
   #lost(peer: Peer): void {
-    for (const observation of [...(this.#byPeer.get(peer)?.values() ?? [])]) observation.cancel('timeout')
+    for (const observation of [...(this.#byPeer.get(peer)?.observations.values() ?? [])]) observation.cancel('timeout')
   }
 
   #remove(observation: Observation, reason: Ending): void {
     const { peer, token, session, busSession } = observation
-    const ofPeer = this.#byPeer.get(peer)
+    const ofPeer = this.#byPeer.get(peer)?.observations
     const key = token.toString('latin1')
     if (ofPeer?.get(key) === observation) ofPeer.delete(key)
     this.#count--

@@ -127,6 +127,11 @@ export class OscorePeer implements Asker {
       if (this.#waiting[at]?.notification.token.equals(token)) this.#waiting.splice(at, 1)
   }
 
+  probe(told: (isThere: boolean) => void): void {
+    if (this.#outer.probe === undefined) told(true)
+    else this.#outer.probe(told)
+  }
+
   onGone(listener: () => void): void {
     if (this.#isGone) listener()
     else this.#goneListeners.push(listener)

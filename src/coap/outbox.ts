@@ -3,9 +3,13 @@ import { type MessageType, TYPE } from '../coap-wire/message.ts'
 import { printable } from '../model/printable.ts'
 import { asNotified } from './block2.ts'
 import type { MessageContext } from './message-context.ts'
+import { emptyMessage } from './rejection.ts'
 import type { Fate, Notification, Response } from './resource.ts'
 import { type Confirmable, type Line, Retransmission } from './retransmission.ts'
 import { SentNotifications } from './sent-notifications.ts'
+
+/** No token that is written in Latin-1: nobody can withdraw it. */
+const PING = '\u2026'
 
 /** The side of the peer. */
 export interface OutboxLine extends Line {
@@ -43,6 +47,17 @@ export class Outbox {
       mayLeave: () => true,
       datagram,
       settle: () => {},
+    })
+  }
+
+  /** A ping: whoever resets it is there (RFC 7252 4.3). It waits for its turn like anything confirmable. */
+  probe(told: (isThere: boolean) => void): void {
+    this.#retransmission.respond({
+      token: PING,
+      state: false,
+      mayLeave: () => true,
+      datagram: messageId => emptyMessage(TYPE.CON, messageId),
+      settle: fate => told(fate !== 'timeout'),
     })
   }
 

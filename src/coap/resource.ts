@@ -46,6 +46,10 @@ export interface Peer {
    * next does not wait for its acknowledgement. Observations end with it, before their last notification.
    */
   withdraw(token: Buffer): void
+  /**
+   * Asks whether somebody is there, and says nothing else (RFC 7252 4.3: ping). Left out where the transport sees to that.
+   */
+  probe?(told: (isThere: boolean) => void): void
   /** Called once, when the peer is forgotten: its endpoint closed, or made room for others. */
   onGone(listener: () => void): void
   /** Somebody stands behind it now: whoever is a stranger makes room before it does. */

@@ -99,6 +99,11 @@ export class UnreliablePeer implements Asker, Listed {
     this.#outbox?.withdraw(token)
   }
 
+  probe(told: (isThere: boolean) => void): void {
+    if (this.#isGone) told(false)
+    else this.#sending.probe(told)
+  }
+
   onGone(listener: () => void): void {
     if (this.#isGone) {
       listener()

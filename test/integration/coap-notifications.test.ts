@@ -68,6 +68,24 @@ test.each([
   expect(fates).toHaveLength(1)
 })
 
+test('a ping is answered with a reset by whoever is there; it waits for its turn, and is repeated', async () => {
+  const { server, client, notify, fates } = await observer()
+  const answers: boolean[] = []
+  const ask = () => server.observer.probe?.(isThere => answers.push(isThere))
+  notify('a', true)
+  ask()
+  const [a] = await arrived(client)
+  const [ping] = await exchange(client, empty(TYPE.ACK, messageOf(a).messageId))
+  expect([messageOf(ping).code, messageOf(ping).type, ping?.length]).toEqual([CODE.Empty, TYPE.CON, 4])
+  server.time.advance(3000)
+  expect((await arrived(client)).map(bytes => bytes.equals(ping ?? Buffer.alloc(0)))).toEqual([true])
+  await exchange(client, empty(TYPE.RST, messageOf(ping).messageId))
+  expect([answers, fates]).toEqual([[true], ['a acknowledged']])
+  ask()
+  server.time.advance(100_000)
+  expect(answers).toEqual([true, false])
+})
+
 test('a queue that is full drops its oldest, which is counted', async () => {
   const { server, fates, notify } = await observer({ outgoingQueue: 2 })
   for (const text of ['a', 'b', 'c', 'd']) notify(text, true)

@@ -42,6 +42,11 @@ export class TestPeer implements Peer {
   readonly withdrawn: string[] = []
   /** Whether its channel was. */
   closed = false
+  isThere = true
+  /** How often it was asked whether it is there. */
+  probes = 0
+  /** Pings that nobody has answered. */
+  readonly givesUp: (() => void)[] = []
   readonly #onGone: (() => void)[] = []
 
   constructor(endpoint: Partial<Endpoint> = {}) {
@@ -63,6 +68,13 @@ export class TestPeer implements Peer {
   notify(notification: Notification): void {
     this.notified.push(notification)
     if (!notification.confirmable) notification.onFate('sent')
+  }
+
+  /** Answers, as a device does that is there; when it is not, the ping is given up 93 s later. */
+  probe(told: (isThere: boolean) => void): void {
+    this.probes++
+    if (this.isThere) told(true)
+    else this.givesUp.push(() => told(false))
   }
 
   withdraw(token: Buffer): void {
