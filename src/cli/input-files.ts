@@ -15,6 +15,17 @@ export async function readText(file: string, what: string): Promise<string> {
   }
 }
 
+/** A key as it is; the line break at its end, where there is one, is the editor's. */
+export async function readKey(file: string, what: string): Promise<Buffer> {
+  try {
+    const bytes = await readFile(file)
+    const end = /\r?\n$/.exec(bytes.toString('latin1'))?.[0].length ?? 0
+    return bytes.subarray(0, bytes.length - end)
+  } catch (error) {
+    throw new Misuse(`${what} ${file} ${reasonOf(error)}`)
+  }
+}
+
 /** Files as they are, folders with every .yaml and .yml below them, in order. */
 export async function readYaml(paths: readonly string[]): Promise<TextFile[]> {
   const files: TextFile[] = []

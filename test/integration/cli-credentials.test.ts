@@ -59,6 +59,19 @@ test('a pre-shared key as identity:key', async () => {
   expect(stdout).toMatch(/^t-psk:[0-9a-f]{64}$/)
 })
 
+test('a pre-shared key that the device has already', async () => {
+  await broker.device('t-burnt')
+  const file = join(out, '..', 't-burnt.key')
+  await writeFile(file, 'burnt into the flash, 2026\n')
+  const { stdout } = await run('credential', 'issue', '--kind', 'psk', '--device', 't-burnt', '--key-file', file)
+  expect(stdout).toBe(`t-burnt:${Buffer.from('burnt into the flash, 2026').toString('hex')}`)
+  await writeFile(file, 'too short')
+  expect(await run('credential', 'issue', '--kind', 'psk', '--device', 't-burnt', '--key-file', file)).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining('16 to 64'),
+  })
+})
+
 test('an OSCORE context as the device keeps it', async () => {
   await broker.device('t-oscore')
   const { stdout } = await run('credential', 'issue', '--kind', 'oscore', '--device', 't-oscore', '--sender-id', '0f')

@@ -3,7 +3,7 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
 import type { Credential, IssuedCredential, IssueInput } from '../../client/client.ts'
 import type { Call, OptionRow, Outcome } from '../command.ts'
-import { readText } from '../input-files.ts'
+import { readKey, readText } from '../input-files.ts'
 import { Misuse } from '../misuse.ts'
 import type { Options } from '../options.ts'
 import { inFolder, type OutputFiles, withOutput } from '../output-files.ts'
@@ -24,6 +24,10 @@ export const ISSUE_OPTIONS: readonly OptionRow[] = [
   { flags: '--out <path>', text: 'write secrets to new files readable by you alone: a folder for x509, else a file' },
   { flags: '--audience <audience>', text: `secret: what it opens: ${AUDIENCES.join(', ')} (default mqtt)` },
   { flags: '--identity <identity>', text: 'psk: the identity (default: the id)' },
+  {
+    flags: '--key-file <file>',
+    text: 'psk: the key that the device has already, 16 to 64 bytes (default: made here)',
+  },
   { flags: '--sender-id <hex>', text: 'oscore: the sender id of the device (default: made here)' },
   { flags: '--id-context <hex>', text: 'oscore: an ID Context (default: none)' },
   { flags: '--csr <file>', text: 'x509: sign this PKCS #10 request instead of making a key' },
@@ -38,6 +42,7 @@ export const ISSUE_OPTIONS: readonly OptionRow[] = [
 const ONLY: Readonly<Record<string, Kind>> = {
   audience: 'secret',
   identity: 'psk',
+  'key-file': 'psk',
   'sender-id': 'oscore',
   'id-context': 'oscore',
   csr: 'x509',
@@ -72,7 +77,7 @@ export async function issue(call: Call): Promise<Outcome> {
     case 'secret':
       return toFile(call, client => client.issue({ ...base, kind, audience: options.choice('audience', AUDIENCES) }))
     case 'psk':
-      return toFile(call, client => client.issue({ ...base, kind, identity: options.text('identity') }))
+      return issuePsk(call, base)
     case 'oscore': {
       const [senderId, idContext] = [options.text('sender-id'), options.text('id-context')]
       return toFile(call, client => client.issue({ ...base, kind, senderId, idContext }))
@@ -111,6 +116,16 @@ async function toFile(call: Call, ask: (credentials: Credentials) => Promise<Iss
     const file = await output.write('secret', `${line}\n`)
     return { json: { credential, files: { secret: file } }, text: `${credential.id}: written to ${file}`, next }
   })
+}
+
+async function issuePsk(call: Call, base: { readonly owner: string }): Promise<Outcome> {
+  const { options } = call
+  const file = options.text('key-file')
+  const given = file === undefined ? null : await readKey(file, '--key-file')
+  if (given !== null && (given.length < 16 || given.length > 64))
+    throw new Misuse(`--key-file ${file} holds ${given.length} bytes; a pre-shared key has 16 to 64`)
+  const key = given?.toString('hex')
+  return toFile(call, client => client.issue({ ...base, kind: 'psk', identity: options.text('identity'), key }))
 }
 
 async function issueJwtKey(call: Call, base: { readonly owner: string }): Promise<Outcome> {
