@@ -216,17 +216,7 @@ const ENCRYPTED_INSTEAD = { mqtt: 'mqtts', ws: 'wss', 'coap+tcp': 'coaps+tcp', '
 type PlaintextStream = keyof typeof ENCRYPTED_INSTEAD
 
 /** Whom `auth.anonymous` lets in. */
-export const ANONYMOUS_TRANSPORTS = [
-  'mqtt',
-  'mqtts',
-  'ws',
-  'wss',
-  'coap',
-  'coap+tcp',
-  'coaps+tcp',
-  'coap+ws',
-  'coaps+ws',
-] as const
+export const ANONYMOUS_TRANSPORTS = ['mqtt', 'mqtts', 'ws', 'wss', 'coap', 'coap+tcp', 'coap+ws'] as const
 
 /** Plaintext beyond loopback, and anonymous beyond loopback, only when somebody said so in so many words. */
 function checkExposure(configuration: Configuration, locate: (path: readonly string[]) => Location | undefined): void {

@@ -18,6 +18,7 @@ const WANTED: readonly WantedPort[] = [
   { name: 'https', protocol: 'tcp', port: 8443 },
   { name: 'coap', protocol: 'udp', port: 5683 },
   { name: 'coaps', protocol: 'udp', port: 5684 },
+  { name: 'coaps+tcp', protocol: 'tcp', port: 5684 },
 ]
 /** Milliseconds to become ready, and to end when asked. */
 const READY_WITHIN = 30_000

@@ -58,6 +58,7 @@ beforeAll(async () => {
         wss: false,
         https: { port: 0 },
         coaps: false,
+        'coaps+tcp': false,
       },
       // Caches are to be full from early on.
       limits: {

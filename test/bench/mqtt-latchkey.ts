@@ -34,6 +34,7 @@ const CONFIGURATION: Omit<ConfigurationInput, 'data' | 'policy'> = {
     wss: false,
     https: { host: HOST, port: 0 },
     coaps: false,
+    'coaps+tcp': false,
   },
   // What Mosquitto does; `refuse` would end an MQTT 3.1.1 publisher when the queue of a frozen subscriber is full.
   queueOverflow: 'drop-new',

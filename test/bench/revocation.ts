@@ -24,7 +24,15 @@ export async function revocation(args: readonly string[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   const latchkey = await createLatchkey({
     data: join(folder, 'data'),
-    listeners: { mqtt: false, ws: false, wss: false, mqtts: { host: '127.0.0.1', port: 0 }, https: { port: 0 }, coaps: false },
+    listeners: {
+      mqtt: false,
+      ws: false,
+      wss: false,
+      mqtts: { host: '127.0.0.1', port: 0 },
+      https: { port: 0 },
+      coaps: false,
+      'coaps+tcp': false,
+    },
     log: { level: 'silent' },
   })
   try {

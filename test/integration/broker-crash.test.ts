@@ -140,7 +140,15 @@ test(`killed at ${ROUNDS} different store writes, before and after each`, async 
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-crash-'))
   const configuration = {
     log: { level: 'error' },
-    listeners: { mqtt: { port: 0 }, mqtts: false, ws: false, wss: false, https: { port: 0 }, coaps: false },
+    listeners: {
+      mqtt: { port: 0 },
+      mqtts: false,
+      ws: false,
+      wss: false,
+      https: { port: 0 },
+      coaps: false,
+      'coaps+tcp': false,
+    },
   } as const
   let died = 0
   let acknowledged = 0

@@ -144,7 +144,15 @@ test('doctor: permissions, with the command that mends them', async () => {
 })
 
 test('doctor: a port that another program has', async () => {
-  const taken = { mqtt: { port: broker?.port('mqtt') }, mqtts: false, ws: false, wss: false, https: false, coaps: false }
+  const taken = {
+    mqtt: { port: broker?.port('mqtt') },
+    mqtts: false,
+    ws: false,
+    wss: false,
+    https: false,
+    coaps: false,
+    'coaps+tcp': false,
+  }
   const other = join(folder, 'other')
   await writeFile(config, JSON.stringify({ data: other, listeners: taken }))
   await latchkey(['init', '--config', config])

@@ -20,7 +20,15 @@ const SEED = Number(process.env.LATCHKEY_TEST_SEED ?? randomInt(2 ** 31))
 
 const CONFIGURATION = {
   auth: { anonymous: { role: 'tester' } },
-  listeners: { mqtt: { port: 0 }, mqtts: false, ws: false, wss: false, https: { port: 0 }, coaps: false },
+  listeners: {
+    mqtt: { port: 0 },
+    mqtts: false,
+    ws: false,
+    wss: false,
+    https: { port: 0 },
+    coaps: false,
+    'coaps+tcp': false,
+  },
   log: { level: 'error' },
 } as const
 

@@ -9,7 +9,15 @@ import { MqttWire, type Version } from '../wire/mqtt-wire.ts'
 
 const CONFIGURATION = {
   auth: { anonymous: { role: 'tester' } },
-  listeners: { mqtt: { port: 0 }, mqtts: false, ws: false, wss: false, https: { port: 0 }, coaps: false },
+  listeners: {
+    mqtt: { port: 0 },
+    mqtts: false,
+    ws: false,
+    wss: false,
+    https: { port: 0 },
+    coaps: false,
+    'coaps+tcp': false,
+  },
   log: { level: 'error' },
 } as const
 

@@ -33,6 +33,15 @@ test('a listener is switched off, moved, or given any free port', async () => {
   expect(listeners.ws).toMatchObject({ host: '127.0.0.1', port: 0 })
 })
 
+test('CoAP over TCP, TLS and WebSocket: encrypted everywhere, the others when somebody asks for them', () => {
+  const { 'coap+tcp': tcp, 'coaps+tcp': tls, 'coap+ws': ws, 'coaps+ws': wss } = parseConfiguration({}).listeners
+  expect([tcp, tls, ws, wss]).toEqual([false, { host: '0.0.0.0', port: 5684 }, false, false])
+  const asked = parseConfiguration({ listeners: { 'coap+tcp': {}, 'coap+ws': {}, 'coaps+ws': {} } }).listeners
+  expect(asked['coap+tcp']).toEqual({ host: '127.0.0.1', port: 5683, insecure: false })
+  expect(asked['coap+ws']).toEqual({ host: '127.0.0.1', port: 8085, insecure: false })
+  expect(asked['coaps+ws']).toEqual({ host: '0.0.0.0', port: 8086 })
+})
+
 test('coaps that nobody has named stays told apart from one that somebody has', async () => {
   expect(parseConfiguration({}).listeners.coaps).toBeUndefined()
   expect(parseConfiguration(parseConfiguration({})).listeners.coaps).toBeUndefined()
@@ -99,6 +108,11 @@ describe('safe unless told otherwise', () => {
   test('plaintext beyond loopback needs insecure: true', () => {
     expect(() => parseConfiguration({ listeners: { mqtt: { host: '0.0.0.0' } } })).toThrowError(/insecure: true/)
     expect(() => parseConfiguration({ listeners: { ws: { host: '::' } } })).toThrowError(/insecure: true/)
+    for (const name of ['coap+tcp', 'coap+ws'] as const) {
+      const open = (insecure: boolean) => parseConfiguration({ listeners: { [name]: { host: '0.0.0.0', insecure } } })
+      expect(() => open(false)).toThrowError(/insecure: true if that is meant, or use coaps\+/)
+      expect(open(true).listeners[name]).toMatchObject({ host: '0.0.0.0', insecure: true })
+    }
     expect(
       parseConfiguration({ listeners: { mqtt: { host: '0.0.0.0', insecure: true } } }).listeners.mqtt,
     ).toMatchObject({ host: '0.0.0.0' })

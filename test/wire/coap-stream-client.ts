@@ -73,6 +73,7 @@ export class CoapStreamClient {
     this.ended = new Promise(resolve => stream.on('close', () => resolve()))
     stream.on('data', (chunk: Buffer) => this.#received(chunk))
     stream.on('error', () => {})
+    stream.on('end', () => stream.destroy())
     stream.on('close', () => {
       this.inbox.close()
       for (const watch of this.#watchers) watch()
