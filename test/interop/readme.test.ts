@@ -20,7 +20,7 @@ const USUAL_PORTS: readonly (readonly [host: string, port: number])[] = [
   ['127.0.0.1', 8443],
 ]
 /** Over UDP. */
-const COAP = 5683
+const COAP = [5683, 5684]
 
 interface Block {
   readonly page: string
@@ -143,11 +143,12 @@ async function canRun(): Promise<boolean> {
     has('openssl', 'openssl'),
     has('curl', 'curl'),
     has('coap-client-notls', 'libcoap3-bin'),
+    has('coap-client-openssl', 'libcoap3-bin'),
   ]
   if (programs.includes(false)) return false
   const free = await Promise.all(USUAL_PORTS.map(isFree))
   const taken = USUAL_PORTS.filter((_, i) => !free[i]).map(([, port]) => port)
-  if (!(await isFreeUdp(COAP))) taken.push(COAP)
+  for (const port of COAP) if (!(await isFreeUdp(port))) taken.push(port)
   if (taken.length === 0) return true
   const message = `the README serves on the usual ports, and these are taken: ${taken.join(', ')}. Free them and repeat`
   if (process.env.LATCHKEY_INTEROP === 'required') throw new Error(message)
