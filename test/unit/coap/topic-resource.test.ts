@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { OPTION } from '../../../src/coap-wire/options.ts'
-import { METHOD, type Served, serve, TestPeer } from './served.ts'
+import { type Ask, METHOD, type Served, serve, TestPeer } from './served.ts'
 
 const { GET, POST, PUT, DELETE } = METHOD
 const OWN = '/ps/device/t1/state'
@@ -142,6 +142,20 @@ describe('/ps/{topic}', () => {
     expect((await ask(PUT, OWN, { payload: 'second', ...match(etag) })).code).toBe('2.04')
     expect((await ask(DELETE, OWN, match(etag))).code).toBe('4.12')
     expect((await ask(DELETE, OWN, match(Buffer.alloc(0)))).code).toBe('2.02')
+  })
+
+  test('of many who write only where nothing is, or over what they have read, one does', async () => {
+    const all = (payload: string, how: Ask) =>
+      Promise.all(Array.from({ length: 20 }, (_, i) => ask(PUT, OWN, { payload: `${payload} ${i}`, ...how })))
+    const count = (answers: { code: string }[], code: string) => answers.filter(answer => answer.code === code).length
+    const first = await all('first', { options: [{ number: OPTION.IfNoneMatch, value: Buffer.alloc(0) }] })
+    expect([count(first, '2.04'), count(first, '4.12')]).toEqual([1, 19])
+    const held = await ask(GET, OWN)
+    expect(held.text).toBe('first 0')
+    const etag = held.options.find(({ number }) => number === OPTION.ETag)?.value ?? Buffer.alloc(0)
+    const second = await all('second', { options: [{ number: OPTION.IfMatch, value: etag }] })
+    expect([count(second, '2.04'), count(second, '4.12')]).toEqual([1, 19])
+    expect((await ask(GET, OWN)).text).toBe('second 0')
   })
 
   test('the answer of a QoS 1 publish comes when it is durable', async () => {
