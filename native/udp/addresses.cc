@@ -73,7 +73,6 @@ void toPlace(const msghdr& message, uint32_t* place) {
 
 void toMessage(int family, const uint32_t* place, sockaddr_storage* peer, void* control, msghdr* message) {
   const uint32_t* own = place + kOwn;
-  const bool tells_own = (own[0] | own[1] | own[2] | own[3]) != 0;
   message->msg_name = peer;
   if (family == AF_INET) {
     auto* v4 = reinterpret_cast<sockaddr_in*>(peer);
@@ -84,7 +83,7 @@ void toMessage(int family, const uint32_t* place, sockaddr_storage* peer, void* 
     message->msg_namelen = sizeof *v4;
     in_pktinfo info = {};
     info.ipi_spec_dst.s_addr = htonl(own[0]);
-    if (tells_own) attach(IPPROTO_IP, IP_PKTINFO, info, control, message);
+    if (own[0] != 0) attach(IPPROTO_IP, IP_PKTINFO, info, control, message);
     return;
   }
   auto* v6 = reinterpret_cast<sockaddr_in6*>(peer);
@@ -96,7 +95,7 @@ void toMessage(int family, const uint32_t* place, sockaddr_storage* peer, void* 
   message->msg_namelen = sizeof *v6;
   in6_pktinfo info = {};
   info.ipi6_addr = toNetwork(own);
-  if (tells_own) attach(IPPROTO_IPV6, IPV6_PKTINFO, info, control, message);
+  if ((own[0] | own[1] | own[2] | own[3]) != 0) attach(IPPROTO_IPV6, IPV6_PKTINFO, info, control, message);
 }
 
 }  // namespace udp

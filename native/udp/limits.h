@@ -1,4 +1,4 @@
-// Every bound of the addon, and how the memory that JavaScript shares with it is laid out (src/coap/native-udp.ts has the same).
+// Every bound of the addon, and how the memory that JavaScript shares with it is laid out (src/coap/udp-addon.ts has the same).
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ constexpr unsigned kBatchesPerTurn = 4;
 /// Words of one address: all four of IPv6, or the first alone of IPv4.
 constexpr size_t kAddressWords = 4;
 /// Words that say where a datagram came from or goes to: port, interface of a link-local peer, its address, ours (zeros:
-/// whichever it is).
+/// whichever it is). In an IPv4 socket only port and the first word of each address are looked at.
 constexpr size_t kPlaceWords = 2 + 2 * kAddressWords;
 /// Words (32 bits) that say of a datagram received: offset, octets, place.
 constexpr size_t kReceivedWords = 2 + kPlaceWords;

@@ -22,17 +22,45 @@ class Remote implements UdpRemote {
   readonly address: string
   readonly port: number
   readonly name: string
-  readonly place: Uint32Array
+  readonly #place: Uint32Array
+  // An IPv4 address and ours in halves, small integers that lie in the object itself: a fan-out looks at very many of them.
+  readonly #isShort: boolean
+  readonly #high: number
+  readonly #low: number
+  readonly #ownHigh: number
+  readonly #ownLow: number
 
   constructor(place: Uint32Array, family: 4 | 6) {
     const own = place.subarray(PLACE.own)
     const scope = place[PLACE.scope]
     const address = addressText(place.subarray(PLACE.peer, PLACE.own), family)
-    this.place = place
+    this.#place = place
     this.port = place[PLACE.port]!
     this.address = scope === 0 ? address : `${address}%${scope}`
     this.name = `${this.address} ${this.port}`
     if (own.some(word => word !== 0)) this.name += ` ${addressText(own, family)}`
+    const [peer, ours] = [place[PLACE.peer]!, place[PLACE.own]!]
+    this.#isShort = family === 4
+    this.#high = peer >>> 16
+    this.#low = peer & 0xffff
+    this.#ownHigh = ours >>> 16
+    this.#ownLow = ours & 0xffff
+  }
+
+  isAt(heads: Uint32Array, at: number): boolean {
+    for (let word = 0; word < PLACE.words; word += 1) if (this.#place[word] !== heads[at + word]) return false
+    return true
+  }
+
+  write(outgoing: Uint32Array, at: number): void {
+    if (!this.#isShort) {
+      for (let word = 0; word < PLACE.words; word += 1) outgoing[at + word] = this.#place[word]!
+      return
+    }
+    // The addon looks at no other word of an IPv4 socket.
+    outgoing[at + PLACE.port] = this.port
+    outgoing[at + PLACE.peer] = (this.#high << 16) | this.#low
+    outgoing[at + PLACE.own] = (this.#ownHigh << 16) | this.#ownLow
   }
 }
 
@@ -83,9 +111,9 @@ export class BatchingCarrier implements UdpCarrier {
       this.#options.dropped()
       return
     }
-    const { place } = to instanceof Remote ? to : this.#remoteAt(to)
+    const remote = to instanceof Remote ? to : this.#remoteAt(to)
     outgoing[at + SENT.bytes] = bytes.length
-    for (let word = 0; word < PLACE.words; word += 1) outgoing[at + SENT.place + word] = place[word]!
+    remote.write(outgoing, at + SENT.place)
     this.#outgoingBytes.set(bytes, (at + SENT.words) * WORD_BYTES)
     outgoing[OUTGOING.used] = at + needed
     if (at + needed > FLUSH_BYTES / WORD_BYTES) this.#flush()
@@ -130,7 +158,7 @@ export class BatchingCarrier implements UdpCarrier {
     let key = 0
     for (let word = 0; word < PLACE.words; word += 1) key = Math.imul(key ^ heads[at + word]!, FNV_PRIME)
     const known = this.#remotes.get(key)
-    if (known !== undefined && isAt(known.place, heads, at)) return known
+    if (known?.isAt(heads, at)) return known
     if (this.#remotes.size >= REMOTES) this.#remotes.clear()
     const made = new Remote(heads.slice(at, at + PLACE.words), this.#options.family)
     this.#remotes.set(key, made)
@@ -145,9 +173,4 @@ export class BatchingCarrier implements UdpCarrier {
     place.set(addressWords(bare, this.#options.family), PLACE.peer)
     return new Remote(place, this.#options.family)
   }
-}
-
-function isAt(place: Uint32Array, heads: Uint32Array, at: number): boolean {
-  for (let word = 0; word < PLACE.words; word += 1) if (place[word] !== heads[at + word]) return false
-  return true
 }

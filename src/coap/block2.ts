@@ -32,7 +32,7 @@ export const blockValue = ({ number, more, sizeExponent }: Block): Buffer =>
 export const sizeExponentOf = (bytes: number): number => Math.min(Math.max(0, Math.floor(Math.log2(bytes)) - 4), 6)
 
 /** Bytes of a block with this size exponent (RFC 7959 2.2); the unit of blocks with BERT (RFC 8323 6). */
-export const blockBytes = (sizeExponent: number): number => 2 ** (Math.min(sizeExponent, 6) + 4)
+export const blockBytes = (sizeExponent: number): number => 1 << (Math.min(sizeExponent, 6) + 4)
 
 /**
  * The block asked for; the answer itself when it fits and no block was asked for. The client may want smaller blocks than

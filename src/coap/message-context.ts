@@ -1,4 +1,5 @@
 // What all peers of a server share.
+import type { RepeatingEncoder } from '../coap-wire/encode.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
@@ -22,6 +23,7 @@ export interface MessageContext {
   readonly dispatcher: Dispatcher
   readonly peers: Peers
   readonly kept: KeptBytes
+  readonly notifications: RepeatingEncoder
   /**
    * For listeners whose channels prove somebody, when one has opened: it is closed again when the door refuses. Never
    * rejects.

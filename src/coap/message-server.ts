@@ -1,5 +1,6 @@
 // The message layer as a whole: listeners, peers and what they share, around the resources it is given.
 import { type Scheduler, systemScheduler } from '../access/scheduler.ts'
+import { RepeatingEncoder } from '../coap-wire/encode.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
@@ -75,6 +76,7 @@ export class MessageServer {
       meter,
       wheel,
       kept,
+      notifications: new RepeatingEncoder(),
       admit,
       dice: new MessageDice(random),
       counters: new MessageCounters(meter, wheel),

@@ -15,7 +15,7 @@ const PING = '\u2026'
 export interface OutboxLine extends Line {
   /** The largest size exponent whose blocks fit through. */
   readonly largestBlock: number
-  encode(type: MessageType, messageId: number, token: Buffer, response: Response): Buffer
+  notification(type: MessageType, messageId: number, token: Buffer, response: Response): Buffer
 }
 
 export class Outbox {
@@ -96,7 +96,7 @@ export class Outbox {
     const messageId = this.#line.nextMessageId()
     this.#sent ??= new SentNotifications(this.#context.limits.rememberedNotifications)
     this.#sent.remember(messageId, notification.onFate)
-    this.#line.send(this.#line.encode(TYPE.NON, messageId, notification.token, response))
+    this.#line.send(this.#line.notification(TYPE.NON, messageId, notification.token, response))
     this.tell(notification, 'sent')
   }
 
@@ -147,7 +147,7 @@ class Unacknowledged implements Confirmable {
   }
 
   datagram(messageId: number): Buffer {
-    return this.#line.encode(TYPE.CON, messageId, this.#notification.token, this.#response)
+    return this.#line.notification(TYPE.CON, messageId, this.#notification.token, this.#response)
   }
 
   settle(fate: Fate): void {

@@ -3,13 +3,13 @@
 import { CODE } from '../coap-wire/codes.ts'
 import { isMalformed, type Malformed } from '../coap-wire/decode.ts'
 import { encode } from '../coap-wire/encode.ts'
-import { type CoapMessage, type MessageType, TYPE } from '../coap-wire/message.ts'
+import { type CoapMessage, type CoapOption, type MessageType, TYPE } from '../coap-wire/message.ts'
 import { printable } from '../model/printable.ts'
 import { termsFor } from './block-terms.ts'
 import { type Asker, REJECTED } from './dispatcher.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { MessageContext } from './message-context.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox, type OutboxLine } from './outbox.ts'
 import type { Lane, Listed } from './peers.ts'
 import { type Exchange, RecentExchanges } from './recent-exchanges.ts'
 import { EMPTY_BYTES, emptyMessage, isRequestMessage, rejectionOf } from './rejection.ts'
@@ -20,15 +20,18 @@ import { TokenBucket } from './token-bucket.ts'
 export const AMPLIFICATION = 3
 
 const NOTHING: Buffer = Buffer.alloc(0)
+const NO_OPTIONS: readonly CoapOption[] = []
 
 /** Milliseconds within which notifications do not count as use anew: hardly ever does less decide who makes room. */
 const USED_LATELY = 1000
 
 /** Belongs to an endpoint whose datagrams it is handed; `Peers` decides how long it is remembered. */
-export class UnreliablePeer implements Asker, Listed {
+export class UnreliablePeer implements Asker, Listed, OutboxLine {
   readonly endpoint: Endpoint
   /** Address and port, as Echo values are bound to them. */
   readonly name: string
+  /** Size exponent of the longest block that its channel takes. */
+  readonly largestBlock: number
   proved: boolean
 
   usedAt: number
@@ -56,6 +59,7 @@ export class UnreliablePeer implements Asker, Listed {
     this.name = name
     this.proved = proved
     this.#forgotten = forgotten
+    this.largestBlock = termsFor(endpoint, context.dispatcher.largestBlock).largest
     const now = context.clock.now()
     this.usedAt = now
     this.#bucket = new TokenBucket(context.limits, now)
@@ -77,7 +81,7 @@ export class UnreliablePeer implements Asker, Listed {
       // A ping is nothing unexpected.
       if (!isEmpty) this.#context.counters.dropped(isMalformed(message) ? 'malformed' : 'unexpected')
       const rejection = rejectionOf(message)
-      if (rejection !== null) this.#send(rejection)
+      if (rejection !== null) this.send(rejection)
     }
   }
 
@@ -158,7 +162,7 @@ export class UnreliablePeer implements Asker, Listed {
     const known = this.#recent.find(message.messageId, now)
     if (known !== null) {
       counters.duplicate()
-      if (verdict !== 'ignored' && known.answer !== null) this.#send(known.answer)
+      if (verdict !== 'ignored' && known.answer !== null) this.send(known.answer)
       return null
     }
     if (verdict === 'ignored') {
@@ -170,7 +174,7 @@ export class UnreliablePeer implements Asker, Listed {
     if (exchange === null) {
       counters.dropped('busy')
       const refusal = dispatcher.tooManyRequests
-      if (message.type === TYPE.CON) this.#send(this.#bounded(TYPE.ACK, message.messageId, message, refusal, size))
+      if (message.type === TYPE.CON) this.send(this.#bounded(TYPE.ACK, message.messageId, message, refusal, size))
       return null
     }
     if (verdict === 'served') return exchange
@@ -197,7 +201,7 @@ export class UnreliablePeer implements Asker, Listed {
   #acknowledge(exchange: Exchange, messageId: number): void {
     const empty = emptyMessage(TYPE.ACK, messageId)
     this.#recent.keep(exchange, empty)
-    this.#send(empty)
+    this.send(empty)
   }
 
   /** `size`: that of the request, which bounds the answer to a peer who may not be there. */
@@ -206,9 +210,9 @@ export class UnreliablePeer implements Asker, Listed {
     exchange.open = false
     counters.request(message.code, response.code)
     if (message.type === TYPE.NON) {
-      if (response === REJECTED) this.#send(emptyMessage(TYPE.RST, message.messageId))
+      if (response === REJECTED) this.send(emptyMessage(TYPE.RST, message.messageId))
       else if (!dispatcher.isUnwanted(message, response))
-        this.#send(this.#bounded(TYPE.NON, this.#nextMessageId(), message, response, size))
+        this.send(this.#bounded(TYPE.NON, this.nextMessageId(), message, response, size))
       return
     }
     if (exchange.answer !== null) {
@@ -221,7 +225,7 @@ export class UnreliablePeer implements Asker, Listed {
     }
     const bytes = this.#bounded(TYPE.ACK, message.messageId, message, response, size)
     this.#recent.keep(exchange, bytes)
-    this.#send(bytes)
+    this.send(bytes)
   }
 
   /** A separate response (RFC 7252 5.2.2). */
@@ -230,7 +234,7 @@ export class UnreliablePeer implements Asker, Listed {
     const bound = size - Math.ceil(EMPTY_BYTES / AMPLIFICATION)
     const datagram = (messageId: number) => this.#bounded(TYPE.CON, messageId, message, response, bound)
     // Nobody will hear the acknowledgement of one who is forgotten: it must do without repetition.
-    if (this.#isGone) this.#send(datagram(this.#nextMessageId()))
+    if (this.#isGone) this.send(datagram(this.nextMessageId()))
     else this.#sending.respond(message.token, datagram)
   }
 
@@ -242,33 +246,45 @@ export class UnreliablePeer implements Asker, Listed {
 
   // --- out ---------------------------------------------------------------------------------------------------------
 
+  /** It is its own line: whoever observes is looked at for each notification, and each object more is one to be fetched. */
   get #sending(): Outbox {
-    this.#outbox ??= new Outbox(this.#context, {
-      largestBlock: termsFor(this.endpoint, this.#context.dispatcher.largestBlock).largest,
-      nextMessageId: () => this.#nextMessageId(),
-      encode: (type, messageId, token, response) => this.#encode(type, messageId, token, response),
-      send: bytes => this.#send(bytes),
-      mayRepeat: bytes => this.proved || this.#bytesOut + bytes.length < AMPLIFICATION * this.#bytesIn,
-    })
+    this.#outbox ??= new Outbox(this.#context, this)
     return this.#outbox
   }
 
-  #nextMessageId(): number {
+  nextMessageId(): number {
     this.#messageId = (this.#messageId + 1) & 0xffff
     return this.#messageId
   }
 
-  #encode(type: MessageType, messageId: number, token: Buffer, response: Response): Buffer {
-    const { code, options = [], payload = NOTHING } = response
+  notification(type: MessageType, messageId: number, token: Buffer, response: Response): Buffer {
+    const { code, options = NO_OPTIONS, payload = NOTHING } = response
     try {
-      return encode({ type, code, messageId, token, options, payload })
+      return this.#context.notifications.encode({ type, code, messageId, token, options, payload })
     } catch (error) {
-      this.#context.log.error({ cause: printable(String(error)) }, 'a CoAP answer could not be encoded')
-      return encode({ type, code: CODE.InternalServerError, messageId, token, options: [], payload: NOTHING })
+      return this.#notEncoded(error, type, messageId, token)
     }
   }
 
-  #send(bytes: Buffer): void {
+  mayRepeat(bytes: Buffer): boolean {
+    return this.proved || this.#bytesOut + bytes.length < AMPLIFICATION * this.#bytesIn
+  }
+
+  #encode(type: MessageType, messageId: number, token: Buffer, response: Response): Buffer {
+    const { code, options = NO_OPTIONS, payload = NOTHING } = response
+    try {
+      return encode({ type, code, messageId, token, options, payload })
+    } catch (error) {
+      return this.#notEncoded(error, type, messageId, token)
+    }
+  }
+
+  #notEncoded(error: unknown, type: MessageType, messageId: number, token: Buffer): Buffer {
+    this.#context.log.error({ cause: printable(String(error)) }, 'a CoAP answer could not be encoded')
+    return encode({ type, code: CODE.InternalServerError, messageId, token, options: NO_OPTIONS, payload: NOTHING })
+  }
+
+  send(bytes: Buffer): void {
     if (!this.proved) this.#bytesOut += bytes.length
     this.endpoint.send(bytes)
   }

@@ -15,7 +15,7 @@ import { TimerWheel } from '../../src/coap/timer-wheel.ts'
 import { UnreliablePeer } from '../../src/coap/unreliable-peer.ts'
 import { CODE } from '../../src/coap-wire/codes.ts'
 import { decode, isMalformed } from '../../src/coap-wire/decode.ts'
-import { encode } from '../../src/coap-wire/encode.ts'
+import { encode, RepeatingEncoder } from '../../src/coap-wire/encode.ts'
 import { type CoapMessage, TYPE } from '../../src/coap-wire/message.ts'
 import { OPTION } from '../../src/coap-wire/options.ts'
 import { silentLog } from '../../src/model/log.ts'
@@ -71,6 +71,7 @@ function world() {
     meter: silentMeter,
     wheel,
     kept,
+    notifications: new RepeatingEncoder(),
     admit: async () => {},
     dice: new MessageDice(random),
     counters: new MessageCounters(silentMeter, wheel),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { encode, encodedBytes } from '../../../src/coap-wire/encode.ts'
+import { encode, encodedBytes, RepeatingEncoder } from '../../../src/coap-wire/encode.ts'
 import { type CoapMessage, TYPE } from '../../../src/coap-wire/message.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -24,6 +24,31 @@ describe('messages', () => {
     expect(bytes.toString('hex')).toBe(expected)
     expect(encodedBytes(message)).toBe(bytes.length)
   })
+})
+
+test('what is encoded in a row is encoded as each alone', () => {
+  const repeating = new RepeatingEncoder()
+  const [options, others] = [[option(6, 2), option(12, 0)], [option(4, 8)]]
+  const [payload, other] = [Buffer.from('21.5'), Buffer.from('a'.repeat(2000))]
+  const token = (bytes: number) => Buffer.alloc(bytes, bytes)
+  const row: Partial<CoapMessage>[] = [
+    {},
+    { token: token(1), options, payload },
+    { token: token(8), options, payload, type: TYPE.CON, messageId: 2 },
+    { token: token(20), options, payload, code: 0x84 },
+    { token: token(2), options, payload: other },
+    { token: token(2), options: others, payload: other },
+    { token: token(2), options: others },
+    { token: token(2), options, payload },
+    {},
+  ]
+  for (const parts of row) {
+    const message = { ...bare, ...parts }
+    expect(repeating.encode(message)).toEqual(encode(message))
+  }
+  expect(() => repeating.encode({ ...bare, token: token(65) })).toThrow(RangeError)
+  expect(() => repeating.encode({ ...bare, options: [option(65_536, 0)] })).toThrow(RangeError)
+  expect(repeating.encode(bare)).toEqual(encode(bare))
 })
 
 test('the datagram does not change with what it was made of', () => {
