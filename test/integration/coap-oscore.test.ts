@@ -1,15 +1,17 @@
 // OSCORE (RFC 8613) as a way in, over raw datagrams: what devices do with a context, and what ends it.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CODE } from '../../src/coap-wire/codes.ts'
-import { TYPE } from '../../src/coap-wire/message.ts'
+import { type CoapMessage, TYPE } from '../../src/coap-wire/message.ts'
 import { OPTION, optionOf, uintValue } from '../../src/coap-wire/options.ts'
+import type { OscoreExchange } from '../../src/coap-wire/oscore-client.ts'
 import { FREE_PORTS, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { observeIn, told } from '../fixtures/coap-device.ts'
 import { contextOf, issueContext, OscoreDevice } from '../fixtures/oscore-device.ts'
+import { CoapStreamClient, type StreamRequest } from '../wire/coap-stream-client.ts'
 import { CoapClient } from '../wire/coap-wire.ts'
 
 /** Nothing but what is protected is served. */
-const LISTENERS = { ...FREE_PORTS, coap: { port: 0 } } as const
+const LISTENERS = { ...FREE_PORTS, coaps: false, coap: { port: 0 }, 'coap+tcp': { port: 0 } } as const
 
 let broker: TestBroker
 const opened: { close(): Promise<void> }[] = []
@@ -121,6 +123,41 @@ describe('a device with an OSCORE context', () => {
     expect(told(await observation.next(({ payload }) => payload.toString() !== 'before'))).toBe('2.05 after')
     const sessions = (await broker.api('GET', '/v1/sessions')) as { items: { principal: { id: string } }[] }
     expect(JSON.stringify(sessions.items)).toContain(own.split('/')[1])
+  })
+})
+
+describe('over TCP (RFC 8323)', () => {
+  test('requests, observation and revocation are as over datagrams', async () => {
+    const { own, oscore, credential } = await device()
+    const context = contextOf(oscore)
+    const client = await CoapStreamClient.tcp(broker.port('coap+tcp'))
+    opened.push(client)
+    const protect = (asked: StreamRequest) =>
+      context.protectRequest({ type: TYPE.CON, messageId: 0, ...client.compose(asked) })
+    const read = (message: CoapMessage, exchange: OscoreExchange): CoapMessage => {
+      const inner = context.unprotectResponse(message, exchange)
+      if (typeof inner === 'string') throw new Error(inner)
+      return inner
+    }
+    const ask = async (asked: StreamRequest) => {
+      const exchange = protect(asked)
+      const answer = client.answerTo(exchange.message.token)
+      client.send(exchange.message)
+      return { exchange, answer: read(await answer, exchange) }
+    }
+    expect(told((await ask({ code: CODE.PUT, path: `ps/${own}`, payload: 'one' })).answer)).toBe('2.04')
+    const { exchange, answer } = await ask({ path: `ps/${own}`, observe: 0 })
+    expect(told(answer)).toBe('2.05 one')
+    const long = Buffer.alloc(3000, 'x')
+    expect(told((await ask({ code: CODE.PUT, path: `ps/${own}`, payload: long })).answer)).toBe('2.04')
+    const notified = read(await client.next(), exchange)
+    expect(notified.payload).toEqual(long.subarray(0, 1024)) // and the rest by GET
+    await broker.api('POST', `/v1/credentials/${credential}/revoke`, { reason: 'stolen' })
+    expect(told(read(await client.next(), exchange))).toBe('4.01')
+    const late = protect({ path: `ps/${own}` })
+    const refused = client.answerTo(late.message.token)
+    client.send(late.message)
+    expect((await refused).payload.toString()).toBe('Security context not found')
   })
 })
 
