@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Builds the addons whose sources have changed, with the node-gyp inside npm and the headers beside the node binary: nothing is
 // downloaded. package.json's `install` script. Without a compiler the installation succeeds, with a warning, and everything but
-// coaps works; DTLS_REQUIRED=1 makes that an error. `--asan` builds those with AddressSanitizer beside them.
+// coaps works; DTLS_REQUIRED=1 makes that an error. `--asan` builds those with AddressSanitizer beside them. `--prebuild` puts
+// what was built into prebuilds/, recorded, for a package that goes to machines without a compiler.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -110,10 +111,12 @@ export function buildNative(root = ROOT, { addon = 'dtls', asan = false } = {}) 
   const work = mkdtempSync(join(root, '.latchkey', 'native-'))
   try {
     for (const name of sources(root, addon)) copyFileSync(join(root, 'native', addon, name), join(work, name))
-    const args = [gyp, 'rebuild', '--jobs=max', `--nodedir=${nodedir}`, ...(asan ? ['--', '-Dasan=1'] : [])]
+    const args = [gyp, 'rebuild', '--jobs=max', `--nodedir=${nodedir}`, ...(asan ? ['--', '-Dsanitized=1'] : [])]
     const run = spawnSync(process.execPath, args, { cwd: work, encoding: 'utf8', timeout: TIMEOUT_MS })
     const made = join(work, 'build', 'Release', `${addon}.node`)
     if (run.status !== 0 || !existsSync(made)) throw new Error(reasonOf(run))
+    // It would find nothing, and everything would look clean.
+    if (asan && !readFileSync(made).includes('__asan_init')) throw new Error('the compiler added no AddressSanitizer')
     mkdirSync(dirname(addonPath(root, addon)), { recursive: true })
     renameSync(made, addonPath(root, addon, kind))
     writeFileSync(stampOf(root, addon, kind), hash)
@@ -129,14 +132,30 @@ function reasonOf({ error, stdout, stderr }) {
   return (telling.length > 0 ? telling : lines).slice(0, SHOWN_LINES).join('\n')
 }
 
-/** A binary that came with the package counts when it is the one recorded for this machine. */
+const MACHINE = `${process.platform}-${process.arch}`
+const prebuiltPath = (root, addon) => join(root, 'prebuilds', MACHINE, `${addon}.node`)
+const hashesPath = root => join(root, 'prebuilds', 'hashes.json')
+/** In prebuilds/hashes.json. */
+const recordedAs = addon => (addon === 'dtls' ? MACHINE : `${MACHINE}/${addon}`)
+const digestOf = file => createHash('sha256').update(readFileSync(file)).digest('hex')
+
+/** A binary that came with the package counts when it is the one recorded for this machine and none was built here. */
 function hasPrebuilt(root, addon) {
-  const machine = `${process.platform}-${process.arch}`
-  const file = join(root, 'prebuilds', machine, `${addon}.node`)
-  const list = join(root, 'prebuilds', 'hashes.json')
-  if (!existsSync(file) || !existsSync(list)) return false
-  const recorded = JSON.parse(readFileSync(list, 'utf8'))[addon === 'dtls' ? machine : `${machine}/${addon}`]
-  return recorded === createHash('sha256').update(readFileSync(file)).digest('hex')
+  const file = prebuiltPath(root, addon)
+  if (existsSync(addonPath(root, addon)) || !existsSync(file) || !existsSync(hashesPath(root))) return false
+  return JSON.parse(readFileSync(hashesPath(root), 'utf8'))[recordedAs(addon)] === digestOf(file)
+}
+
+/** Records what was built for this machine, beside what is recorded of others. */
+function prebuild(root) {
+  const recorded = existsSync(hashesPath(root)) ? JSON.parse(readFileSync(hashesPath(root), 'utf8')) : {}
+  for (const addon of wanted(root)) {
+    if (!isNativeFresh(root, addon)) buildNative(root, { addon })
+    mkdirSync(dirname(prebuiltPath(root, addon)), { recursive: true })
+    copyFileSync(addonPath(root, addon), prebuiltPath(root, addon))
+    recorded[recordedAs(addon)] = digestOf(prebuiltPath(root, addon))
+  }
+  writeFileSync(hashesPath(root), `${JSON.stringify(recorded, null, 2)}\n`)
 }
 
 function settle(addon, asan) {
@@ -156,6 +175,7 @@ function settle(addon, asan) {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const asan = process.argv.includes('--asan')
+  if (process.argv.includes('--prebuild')) prebuild(ROOT)
   const missing = wanted(ROOT).filter(addon => !settle(addon, asan))
   if (missing.length > 0 && (asan || (process.env.DTLS_REQUIRED === '1' && missing.includes('dtls'))))
     process.exitCode = 1

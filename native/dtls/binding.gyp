@@ -1,5 +1,5 @@
 {
-  "variables": { "asan%": 0 },
+  "variables": { "sanitized%": 0 },
   "targets": [{
     "target_name": "dtls",
     "sources": [
@@ -22,7 +22,7 @@
     "conditions": [
       # All symbols are found when the addon is loaded, or it is not loaded: none is missed in the middle of a handshake.
       ["OS=='linux'", { "ldflags": ["-Wl,-z,now"] }],
-      ["asan==1", {
+      ["sanitized==1", {
         "cflags": ["-O1", "-g", "-fsanitize=address", "-fno-omit-frame-pointer"],
         "ldflags": ["-fsanitize=address"]
       }]

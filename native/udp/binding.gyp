@@ -1,5 +1,5 @@
 {
-  "variables": { "asan%": 0 },
+  "variables": { "sanitized%": 0 },
   "targets": [{
     "target_name": "udp",
     "sources": ["addon.cc", "addresses.cc", "socket-object.cc", "socket.cc"],
@@ -7,7 +7,7 @@
     "cflags_cc": ["-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"],
     "conditions": [
       ["OS=='linux'", { "ldflags": ["-Wl,-z,now"] }],
-      ["asan==1", {
+      ["sanitized==1", {
         "cflags": ["-O1", "-g", "-fsanitize=address", "-fno-omit-frame-pointer"],
         "ldflags": ["-fsanitize=address"]
       }]

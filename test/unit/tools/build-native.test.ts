@@ -1,7 +1,7 @@
 // tools/build-native.mjs in a checkout of its own, with a small addon in place of the real one.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFile, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -36,12 +36,12 @@ async function write(path: string, text: string): Promise<void> {
   await writeFile(join(root, path), text)
 }
 
-/** As npm runs it; `env` on top of what is there. */
-function build(env: Record<string, string> = {}): Promise<{ code: number; stderr: string }> {
+/** As npm runs it, with these arguments; `env` on top of what is there. */
+function build(env: Record<string, string> = {}, args: string[] = []): Promise<{ code: number; stderr: string }> {
   const { DTLS_REQUIRED: _, ...inherited } = process.env
   return new Promise(done => {
     const program = join(root, 'tools/build-native.mjs')
-    execFile(process.execPath, [program], { env: { ...inherited, ...env } }, (error, _stdout, stderr) => {
+    execFile(process.execPath, [program, ...args], { env: { ...inherited, ...env } }, (error, _stdout, stderr) => {
       done({ code: typeof error?.code === 'number' ? error.code : 0, stderr })
     })
   })
@@ -99,5 +99,22 @@ test('a prebuilt one that is the recorded one saves the building', async () => {
   expect(isNativeFresh(root)).toBe(false)
   expect(nativeHash(root)).toBe(hash)
   await write('prebuilds/hashes.json', JSON.stringify({ [MACHINE]: 'another' }))
+  expect(isNativeSettled(root)).toBe(false)
+})
+
+test('--prebuild puts what was built where a machine without a compiler finds it, beside what others recorded', async () => {
+  await write('prebuilds/hashes.json', JSON.stringify({ 'plan9-vax': 'another' }))
+  expect(await build({}, ['--prebuild'])).toEqual({ code: 0, stderr: '' })
+  const made = await readFile(join(root, 'prebuilds', MACHINE, 'dtls.node'))
+  const digest = createHash('sha256').update(made).digest('hex')
+  const recorded = JSON.parse(await readFile(join(root, 'prebuilds/hashes.json'), 'utf8'))
+  expect(recorded).toEqual({ 'plan9-vax': 'another', [MACHINE]: digest })
+  expect(createRequire(import.meta.url)(join(root, 'prebuilds', MACHINE, 'dtls.node')).answer).toBe(42)
+  await rm(join(root, 'native/dtls/build'), { recursive: true })
+  expect(isNativeSettled(root)).toBe(true)
+  // Who builds for himself is not content with what came along once his sources have changed.
+  await write('native/dtls/addon.cc', SOURCE.replace('42', '43'))
+  await mkdir(join(root, 'native/dtls/build'))
+  await writeFile(addonPath(root), 'of the old sources')
   expect(isNativeSettled(root)).toBe(false)
 })
