@@ -74,15 +74,19 @@ export class OscoreDatagrams {
     // Its acknowledgement was lost: the client knows it again.
     if (message.type === TYPE.CON && known?.bytes.equals(bytes)) return known.arrived
     const inner = this.#read(message)
+    if (inner === null) return plain // nobody asks for it, and the client rejects it (RFC 7252 4.2)
     if (typeof inner === 'string') return inner
     const arrived = { bytes: encode(inner), isProtected: true }
     remember(this.#received, message.messageId, { bytes: Buffer.from(bytes), arrived })
     return arrived
   }
 
-  #read(message: CoapMessage): CoapMessage | OscoreRefusal {
+  /** null: its token is that of no request. */
+  #read(message: CoapMessage): CoapMessage | OscoreRefusal | null {
     const key = message.token.toString('hex')
-    for (const exchange of [...(this.#exchanges.get(key) ?? []), ...(this.#observations.get(key) ?? [])]) {
+    const exchanges = [...(this.#exchanges.get(key) ?? []), ...(this.#observations.get(key) ?? [])]
+    if (exchanges.length === 0) return null
+    for (const exchange of exchanges) {
       const inner = this.#context.unprotectResponse(message, exchange)
       if (inner !== 'unverified') return inner
     }

@@ -31,7 +31,12 @@ const requestSchema = z.strictObject({ id: z.string().min(1).max(64), csr: z.str
 /** Bytes; a request that is longer is not read. */
 const REQUEST_BYTES = 72 * 1024
 /** Bytes that an answer may take: whoever takes less would lose what was made for it. */
-const ANSWER_BYTES: Readonly<Record<RenewableKind, number>> = { x509: 8192, secret: 2048, psk: 2048 }
+const ANSWER_BYTES: Readonly<Record<RenewableKind, number>> = {
+  x509: 8192,
+  secret: 2048,
+  psk: 2048,
+  oscore: 2048,
+}
 
 export class RenewalTopic {
   readonly topic = '$latchkey/credential/renew'
@@ -47,7 +52,10 @@ export class RenewalTopic {
    */
   async handle(request: IncomingMessage, from: Principal, requester?: RenewalRequester): Promise<void> {
     if (requester === undefined)
-      throw new Failure('policy-denied', `${this.topic} answers on an MQTT connection; connect with MQTT to ask.`)
+      throw new Failure(
+        'policy-denied',
+        `${this.topic} answers on a connection that is protected; ask over MQTT with TLS, CoAP over DTLS or TLS, or OSCORE.`,
+      )
     const { meter } = this.#parts
     let id: string | null = null
     let answer: object

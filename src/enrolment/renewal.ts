@@ -22,7 +22,7 @@ export interface RenewalRequest {
 }
 
 /** Kinds that are renewed by asking. */
-export type RenewableKind = 'x509' | 'secret' | 'psk'
+export type RenewableKind = 'x509' | 'secret' | 'psk' | 'oscore'
 
 export class Renewal {
   readonly #parts: RenewalParts
@@ -66,9 +66,12 @@ export class Renewal {
       const input = { ...next, lifetime, audience: present.audience }
       return commitWith(subject.id, registry, within, parts => registry.prepareSecret(subject.id, input, actor, parts))
     }
-    return commitWith(subject.id, registry, within, parts =>
-      registry.preparePsk(subject.id, { ...next, lifetime }, actor, parts),
-    )
+    const input = { ...next, lifetime }
+    if (present.kind === 'oscore')
+      return commitWith(subject.id, registry, within, parts =>
+        registry.prepareOscore(subject.id, { ...input, idContext: present.idContext ?? undefined }, actor, parts),
+      )
+    return commitWith(subject.id, registry, within, parts => registry.preparePsk(subject.id, input, actor, parts))
   }
 
   #checkRate(device: string): void {
@@ -91,7 +94,8 @@ export class Renewal {
  * was itself shown. Throws `policy-denied`.
  */
 export function renewableKind({ transport, subject, credential, issuer }: Principal): RenewableKind {
-  if (!isSecure(transport))
+  // OSCORE protects its messages itself, over whatever they go.
+  if (!isSecure(transport) && credential?.kind !== 'oscore')
     throw new Failure(
       'policy-denied',
       `Nothing is renewed over plaintext ${transport}; connect with TLS and ask again.`,
@@ -100,7 +104,7 @@ export function renewableKind({ transport, subject, credential, issuer }: Princi
     throw new Failure('policy-denied', 'This session was not admitted by a credential of a device, so none is renewed.')
   const { kind } = credential
   // A token names the credential that it was given for, but who shows the token has not shown that one.
-  if (issuer === null && (kind === 'x509' || kind === 'secret' || kind === 'psk')) return kind
+  if (issuer === null && (kind === 'x509' || kind === 'secret' || kind === 'psk' || kind === 'oscore')) return kind
   throw new Failure(
     'policy-denied',
     'A session that was admitted by a JWT renews nothing; sign the next JWT, or fetch one from the token endpoint, and connect with it.',

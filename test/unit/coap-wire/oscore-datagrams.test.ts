@@ -96,6 +96,12 @@ test('a response is read once it is verified, again when it is repeated, and nev
   expect(read(response(binding, 2, 91, 'here', false))).toBe('unverified')
 })
 
+test('what nobody asked for is left to the client, which rejects it', () => {
+  const binding = bindingOf(client.protect(request(1, 1)))
+  const bytes = response(binding, 9, 90, 'here')
+  expect(client.unprotect(bytes)).toEqual({ bytes, isProtected: false })
+})
+
 test('an error of whoever could not read the request is told apart', () => {
   client.protect(request(1, 1))
   const bytes = encode({ ...parsed(request(1, 1)), type: TYPE.ACK, code: CODE.Unauthorized, options: [] })

@@ -12,7 +12,7 @@ import { requestPem } from '../ca/requests.ts'
 import { principalOf } from '../registry/house.ts'
 import { ADDRESS, openDesk } from './desk.ts'
 
-const KINDS = ['x509', 'secret', 'psk'] as const
+const KINDS = ['x509', 'secret', 'psk', 'oscore'] as const
 type Kind = (typeof KINDS)[number]
 const LIFETIME = 30
 
@@ -25,7 +25,8 @@ async function open(parts: Partial<RenewalParts> = {}) {
     const { token } = await desk.create({ type: 'thermostat', ttl: 60, kinds: [kind], lifetime }, operator)
     const common = { token, device: 't1', address: ADDRESS }
     if (kind === 'x509') return desk.redeem({ ...common, csr: requestPem() })
-    return desk.redeem(kind === 'psk' ? { ...common, kind } : { ...common, kind, audience: 'mqtt' })
+    if (kind === 'psk') return desk.redeem({ ...common, kind })
+    return desk.redeem(kind === 'oscore' ? { ...common, kind } : { ...common, kind, audience: 'mqtt' })
   }
   const principal = ({ credential }: Pick<Enrolled, 'credential'>) => principalOf(house.registry, 't1', credential)
   const request = (kind: Kind) => (kind === 'x509' ? { csr: requestPem() } : {})
@@ -79,6 +80,18 @@ describe('renewal', () => {
     clock.time += 1800 * SECOND
     const serial = 'serial' in credential ? credential.serial : ''
     expect((await ca.crl(ca.id))?.includes(Buffer.from(serial.padStart(32, '0'), 'hex'))).toBe(true)
+  })
+
+  it('of an OSCORE context goes over plain CoAP, which it protects, and keeps the ID Context', async () => {
+    const { enrol, renewal, principal, registry } = await open()
+    const present = await enrol('oscore')
+    const next = await renewal.renew({ ...principal(present), transport: 'coap' }, {})
+    expect(next.credential).toMatchObject({ kind: 'oscore', idContext: null })
+    const ids = [present.credential, next.credential].map(one => (one.kind === 'oscore' ? one.senderId : ''))
+    expect(new Set(ids).size).toBe(2)
+    const { credential } = await registry.issueOscore('t1', { idContext: '37cbf3210017a2d3' }, operator)
+    const kept = await renewal.renew({ ...principal({ credential }), transport: 'coap' }, {})
+    expect(kept.credential).toMatchObject({ kind: 'oscore', idContext: '37cbf3210017a2d3' })
   })
 
   it.each<[string, Partial<Principal>, string]>([
