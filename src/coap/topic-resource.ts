@@ -59,8 +59,9 @@ export class TopicResource implements Resource {
 
   handle(request: Request): Response | Promise<Response> {
     const { method, observe, peer, token } = request
-    // Whoever has the token may end it, also when its session is over.
-    if (method === CODE.GET && observe === DEREGISTER) this.#parts.observations.cancel(peer, token)
+    // Whoever has the token may end it, also when its session is over; and so does another use of it (RFC 7252 5.3.1).
+    if (method === CODE.GET && observe !== REGISTER && !isLaterBlock(request))
+      this.#parts.observations.cancel(peer, token)
     checkQuery(request, this.#parts.limits)
     const session = this.#parts.sessions.speaker(request)
     return session instanceof Promise
@@ -141,7 +142,7 @@ export class TopicResource implements Resource {
     const etag = etagOf(message)
     const tag = { number: OPTION.ETag, value: etag }
     const secondsLeft = message.secondsLeft(this.#parts.clock.now())
-    if (!isLaterBlock(request) && optionsOf(request, OPTION.ETag).some(known => known.equals(etag)))
+    if (!isLaterBlock(request) && knows(request, etag))
       return { code: CODE.Valid, options: [tag, ...describingOptions(null, secondsLeft)] }
     if (!isLaterBlock(request)) this.#parts.observations.forgetEvent(request.peer, topic)
     const options = [tag, ...describingOptions(contentFormatIn(message, 'value'), secondsLeft)]
@@ -219,13 +220,14 @@ export class TopicResource implements Resource {
     const own = options.noLocal && message?.publisher?.session === session.publishesAs // [MQTT-3.8.3-3]
     if (message === undefined || !withRetained || own) return { code: CODE.Content, options: [sequence] }
     const secondsLeft = message.secondsLeft(this.#parts.clock.now())
+    const etag = etagOf(message)
+    const tag = { number: OPTION.ETag, value: etag }
+    if (knows(request, etag))
+      // RFC 7641 3.3.1
+      return { code: CODE.Valid, options: [tag, sequence, ...describingOptions(null, secondsLeft)] }
     return {
       code: CODE.Content,
-      options: [
-        { number: OPTION.ETag, value: etagOf(message) },
-        sequence,
-        ...describingOptions(contentFormatIn(message, form), secondsLeft),
-      ],
+      options: [tag, sequence, ...describingOptions(contentFormatIn(message, form), secondsLeft)],
       payload: payloadOf(message, form),
     }
   }
@@ -243,6 +245,10 @@ export class TopicResource implements Resource {
     setImmediate(() => this.#parts.observations.begin(observation, withRetained))
   }
 }
+
+/** Whether the client has this representation already (RFC 7252 5.10.6.2). */
+const knows = (request: Request, etag: Buffer): boolean =>
+  optionsOf(request, OPTION.ETag).some(known => known.equals(etag))
 
 const isLaterBlock = ({ block2 }: Request): boolean => block2 !== null && block2.number > 0
 

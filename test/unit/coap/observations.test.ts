@@ -57,6 +57,22 @@ describe('an observation', () => {
     expect(new Set(numbers).size).toBe(4)
   })
 
+  test('begins with 2.03 for whoever knows the retained value, and goes on with 2.05 (RFC 7641 3.3.1)', async () => {
+    await served.publish(TOPIC, 'known', { retain: true })
+    const etag = optionOf(await ask(GET, `/ps/${TOPIC}`, { token: 'before' }), OPTION.ETag) ?? Buffer.alloc(0)
+    const answer = await observe(TOPIC, { options: [{ number: OPTION.ETag, value: etag }] })
+    expect([answer.code, answer.text, observeOf(answer) !== null]).toEqual(['2.03', '', true])
+    await served.publish(TOPIC, 'new', { retain: true })
+    expect(peer.told()).toEqual(['2.05 new'])
+  })
+
+  test('a later block asked for under its token does not end it', async () => {
+    await observe(TOPIC)
+    await ask(GET, `/ps/${TOPIC}`, { block: 1 })
+    await served.publish(TOPIC, 'x')
+    expect(peer.told()).toEqual(['2.05 x'])
+  })
+
   test('of a topic that holds nothing begins empty; a cleared one is told as empty', async () => {
     const answer = await observe(TOPIC)
     expect([answer.code, answer.text, observeOf(answer) !== null]).toEqual(['2.05', '', true])
@@ -196,6 +212,7 @@ describe('an observation', () => {
   test.each([
     ['Observe: 1', () => ask(GET, `/ps/${TOPIC}`, { observe: 1 })],
     ['Observe: 1 without a session', () => served.ask(peer, GET, `/ps/${TOPIC}`, { observe: 1 })],
+    ['another GET under its token', () => ask(GET, '/ps/device/t1/other')],
     ['a reset of a notification', async () => peer.notified[0]?.onFate('reset')],
     ['no acknowledgement at all', async () => peer.notified[0]?.onFate('timeout')],
     ['the end of the peer', async () => peer.gone()],
