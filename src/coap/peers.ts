@@ -76,10 +76,10 @@ export class Peers {
     return this.#strangers.size + this.#proved.size
   }
 
-  /** A new peer; `proved` when its channel has proved it. */
+  /** A new peer; `proved` when its channel has proved somebody, who is known however many come from one address. */
   add(peer: Listed, proved: boolean): void {
     this.#strangers.put(peer)
-    if (proved) this.proved(peer)
+    if (proved) this.#settle(peer)
     if (this.#strangers.size > this.#bounds.strangers) this.#forgetOldest(this.#strangers)
   }
 
@@ -97,10 +97,15 @@ export class Peers {
   /** From now on it stands among the proved, unless its address has enough of them. */
   proved(peer: Listed): void {
     if (peer.lane !== this.#strangers) return
-    const network = peerNetwork(peer.endpoint.address)
-    const neighbours = this.#networks.get(network) ?? 0
-    if (neighbours >= this.#bounds.peersPerAddress) return
-    this.#networks.set(network, neighbours + 1)
+    if (this.#neighboursOf(peer) < this.#bounds.peersPerAddress) this.#settle(peer)
+  }
+
+  #neighboursOf({ endpoint }: Listed): number {
+    return this.#networks.get(peerNetwork(endpoint.address)) ?? 0
+  }
+
+  #settle(peer: Listed): void {
+    this.#networks.set(peerNetwork(peer.endpoint.address), this.#neighboursOf(peer) + 1)
     this.#strangers.take(peer)
     this.#proved.put(peer)
     if (this.#proved.size > this.#bounds.peers) this.#forgetOldest(this.#proved)

@@ -61,11 +61,20 @@ test('the proved make room for the proved', () => {
 test('one address, or one /64, has no more than its share among the proved', () => {
   const { peers, make, gone } = peersWith({ peers: 100 })
   make('elsewhere', { address: '192.0.2.1', proved: true })
-  for (let i = 0; i < 10; i++) make(`port ${i}`, { address: `2001:db8::${i}`, proved: true })
+  for (let i = 0; i < 10; i++) peers.proved(make(`port ${i}`, { address: `2001:db8::${i}` }))
   for (let i = 0; i < 10; i++) make(`stranger ${i}`)
   expect(gone.filter(name => name.startsWith('port'))).toHaveLength(8)
   expect(gone).not.toContain('elsewhere')
   expect(peers.size).toBe(1 + 2 + 3)
+})
+
+test('whom a channel has proved is known, however many there are behind one NAT', () => {
+  const { peers, make, gone } = peersWith({ peers: 100 })
+  for (let i = 0; i < 10; i++) make(`device ${i}`, { address: '192.0.2.1', proved: true })
+  peers.proved(make('stranger', { address: '192.0.2.1' }))
+  for (let i = 0; i < 10; i++) make(`another ${i}`)
+  expect(gone.filter(name => name.startsWith('device'))).toEqual([])
+  expect(gone).toContain('stranger')
 })
 
 test('who leaves gives back its share', () => {
