@@ -78,6 +78,8 @@ export interface CoapLimits extends StreamLimits {
   readonly observationQueueBytes: number
   /** Seconds after which an observer is asked whether it is there: by a confirmable notification (RFC 7641 4.5) or a ping. */
   readonly observerCheck: number
+  /** Non-confirmable notifications to one peer without a sign of it, after which it is asked as well. */
+  readonly unheardNotifications: number
   /** Links of one answer of /.well-known/core and /ps. */
   readonly listedTopics: number
   /** Retained topics that are looked at for it. */
@@ -136,6 +138,7 @@ export const COAP_LIMITS: CoapLimits = {
   observationQueue: 1000,
   observationQueueBytes: 1024 * 1024,
   observerCheck: 86_400,
+  unheardNotifications: 100,
   listedTopics: 1000,
   examinedTopics: 10_000,
   oscoreContexts: 20_000,

@@ -45,6 +45,8 @@ export class Observation implements Receiver, Link, Held {
   #inflight: QueueEntry | 'retained' | null = null
   #confirmedAt: number
   #sequence = 0
+  /** Non-confirmable notifications since somebody was heard of there. */
+  unheard = 0
   /** ETag of the last long event: what the observer goes on with, when it asks for a later block. */
   #longEvent: Buffer | null = null
   /** One for all that is not confirmable: the peer keeps it for each of the last ones. */
@@ -234,6 +236,7 @@ export class Observation implements Receiver, Link, Held {
     const { token } = this
     // Whole literals: fan-outs make very many of them, and an object that is spread costs more than its datagram.
     if (!confirmable) {
+      this.unheard += 1
       const onFate = this.#toldOnce
       this.peer.notify({ token, code: CODE.Content, options, payload, confirmable, state, sizeExponent, onFate })
       return true

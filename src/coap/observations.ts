@@ -31,8 +31,8 @@ export class Observations {
   constructor({ bus, access, clock, meter }: CoapServerParts, limits: CoapLimits) {
     this.#bus = bus
     this.#limits = limits
-    const { observerCheck, sessionIdle } = limits
-    this.#times = { checkEvery: observerCheck * 1000, beforeIdle: sessionIdle * 500 }
+    const { observerCheck, sessionIdle, unheardNotifications } = limits
+    this.#times = { checkEvery: observerCheck * 1000, beforeIdle: sessionIdle * 500, unheard: unheardNotifications }
     this.events = new EventBodies(limits, clock, meter)
     this.#parts = {
       events: this.events,
@@ -166,7 +166,7 @@ export class Observations {
     const now = this.#parts.clock.now()
     const known = this.#byPeer.get(peer)
     if (known !== undefined) {
-      known.heardAt = now
+      known.heard(now)
       return known
     }
     const made = new ObservedPeer(now)
@@ -180,7 +180,7 @@ export class Observations {
 
   #heard(peer: Peer): void {
     const observed = this.#byPeer.get(peer)
-    if (observed !== undefined) observed.heardAt = this.#parts.clock.now()
+    observed?.heard(this.#parts.clock.now())
   }
 
   #lost(peer: Peer): void {

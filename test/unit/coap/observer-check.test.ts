@@ -84,6 +84,24 @@ describe('an observer whose topic is silent for an hour', () => {
     expect(peer.probes).toBe(0)
   })
 
+  test('who is sent very much and never heard of is asked at once, and not sent on when it is gone (RFC 7252 4.7)', async () => {
+    const { peer, query } = await observer({ unheardNotifications: 10 })
+    await served.ask(peer, GET, '/ps/device/t1/fast', { query: `${query}&qos=0`, observe: 0, token: 'fast' })
+    await served.turns()
+    const burst = async (count: number) => {
+      for (let i = 0; i < count; i++) await served.publish('device/t1/fast', 'x', { qos: 0 })
+      served.sweep()
+      return peer.take().length
+    }
+    expect([await burst(9), peer.probes]).toEqual([9, 0])
+    expect([await burst(1), peer.probes]).toEqual([1, 1])
+    expect([await burst(9), peer.probes]).toEqual([9, 1])
+    peer.isThere = false
+    expect([await burst(1), peer.probes]).toEqual([1, 2])
+    for (const giveUp of peer.givesUp.splice(0)) giveUp()
+    expect(await burst(5)).toBe(0)
+  })
+
   test('one who observes nothing any more is not asked', async () => {
     const { peer, query } = await observer({ observerCheck: 120 })
     await served.ask(peer, GET, `/ps/${TOPIC}`, { query, observe: 1 })
