@@ -38,8 +38,13 @@ roles:
   own: { permit: [ { id: own, allow: "device/\${device.id}/#" }, { id: home, allow: "home/+/temperature" } ] }
 assign: [ { type: sensor, roles: [own] } ]
 `
-/** All that anybody may read in an answer that refuses. */
-const TOLD = new Set<string>(['', ...Object.values(FAILURES).map(row => row.stranger)])
+/** All that anybody may read in an answer that refuses; the first two where there is an OSCORE option (RFC 8613 8.2). */
+const TOLD = new Set<string>([
+  '',
+  'Failed to decode COSE',
+  'Security context not found',
+  ...Object.values(FAILURES).map(row => row.stranger),
+])
 const CODES_OF_THE_TABLE = new Set<string>(Object.values(FAILURES).map(row => row.coap))
 /** Told without a failure: a proxy is asked for (RFC 7252 5.10.2), If-Match or If-None-Match does not hold (5.10.8). */
 const OTHER_CODES = new Set(['5.05', '4.12'])
