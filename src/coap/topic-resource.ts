@@ -17,6 +17,7 @@ import type { Observation } from './observation.ts'
 import type { Observations } from './observations.ts'
 import { CBOR, contentFormatIn, describingOptions, etagOf, type Form, observe, payloadOf } from './representation.ts'
 import type { Request, Resource, Response } from './resource.ts'
+import { askService } from './service-request.ts'
 import type { CoapSession } from './session.ts'
 import type { CoapSessions } from './sessions.ts'
 import { TopicFetch } from './topic-fetch.ts'
@@ -96,11 +97,10 @@ export class TopicResource implements Resource {
     const properties = propertiesOf(deletes ? null : contentFormat, deletes ? null : options.expiry, payload)
     this.#parts.meter.count('latchkey_messages_received_total')
     const { principal, rights, publishesAs } = session
-    await this.#parts.bus.publish(
-      principal,
-      { topic, payload, qos, retain, ...(properties && { properties }) },
-      { rights, session: publishesAs },
-    )
+    const message = { topic, payload, qos, retain, ...(properties && { properties }) }
+    const service = this.#parts.bus.service(topic)
+    if (service !== undefined) return askService(service, message, request, session)
+    await this.#parts.bus.publish(principal, message, { rights, session: publishesAs })
     return { code: deletes ? CODE.Deleted : CODE.Changed }
   }
 
