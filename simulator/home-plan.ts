@@ -96,7 +96,7 @@ export const HOME: HomePlan = {
         notation: 'senml+cbor',
         otherwise: 'coap',
       },
-      airConditioner: { id: 'ac-nursery', protocol: 'coap', credential: 'secret', notation: 'senml+cbor' },
+      airConditioner: { id: 'ac-nursery', protocol: 'coap', credential: 'oscore', notation: 'senml+cbor' },
     },
   ],
   gateway: {

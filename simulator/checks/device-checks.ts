@@ -16,9 +16,9 @@ const KINDS: Readonly<Record<DevicePlan['credential'], string>> = {
 
 /** At least one device each. */
 const OVER_MQTT = ['x509/mqtts', 'psk/mqtts', 'secret/mqtts', 'secret/wss', 'jwt/mqtts']
-const OVER_COAP = ['psk/coaps', 'x509/coaps', 'jwt/coaps', 'secret/coap']
+const OVER_COAP = ['psk/coaps', 'x509/coaps', 'jwt/coaps', 'oscore/coap']
 /** On a machine without DTLS. */
-const OVER_PLAIN_COAP = ['jwt/coap', 'secret/coap']
+const OVER_PLAIN_COAP = ['jwt/coap', 'oscore/coap']
 
 /** By the broker's own list of who is connected by what. */
 export function kindsCheck(plan: HomePlan, sessions: readonly Session[]): Check {

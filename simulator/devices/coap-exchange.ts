@@ -149,7 +149,8 @@ function follow(
   ended: () => void,
 ): void {
   const order = new NotificationOrder()
-  order.isFresh(first, performance.now())
+  // Under OSCORE the first has no number and shows as 0, as the very first notification may (RFC 8613 4.1.3.5.2).
+  if (first > 0) order.isFresh(first, performance.now())
   stream.append = packet => {
     const response = responseOf(packet)
     if (response.observe === null) ended()

@@ -2,6 +2,7 @@
 import type { CoapExchange, CoapRequest, CoapResponse } from './coap-exchange.ts'
 import { type Link, LinkClosed, type LinkListener, type Outcome, type Outgoing } from './link.ts'
 import { pause } from './patience.ts'
+import { RENEW, RENEWED } from './renewing.ts'
 
 /** How the broker knows who speaks, and how to leave. */
 export interface CoapTerms {
@@ -47,7 +48,11 @@ export class CoapLink implements Link {
       payload,
       contentFormat,
     })
-    return this.#outcomeOf(answer)
+    const outcome = this.#outcomeOf(answer)
+    const { payload: answered, contentType } = answer
+    if (outcome === 'accepted' && topic === RENEW)
+      this.#listener.message({ topic: RENEWED, payload: answered, contentType })
+    return outcome
   }
 
   /** `topic`: no wildcards; what it notifies of is always of that topic. */

@@ -4,6 +4,7 @@ import { CoapLink, type CoapTerms, isSuccess } from './coap-link.ts'
 import { type DatagramSocket, openUdp } from './datagram-socket.ts'
 import { DtlsSocket } from './dtls-socket.ts'
 import { type Endpoint, LinkClosed, type LinkListener, type Login, LoginRefused, reachable } from './link.ts'
+import { OscoreSocket } from './oscore-socket.ts'
 
 export interface CoapLoginParts {
   readonly protocol: 'coap' | 'coaps'
@@ -45,6 +46,7 @@ export async function openCoapLink(parts: CoapLoginParts): Promise<CoapLink> {
 
 /** Over plain CoAP nothing can be shown but what a request holds. */
 async function openSocket({ protocol, endpoint, ca, login, signal }: CoapLoginParts): Promise<DatagramSocket> {
+  if (login.by === 'oscore') return OscoreSocket.open(endpoint, login.context, signal)
   if (protocol === 'coap') {
     if (login.by !== 'password') throw new Error(`plain CoAP carries a secret or a JWT, no ${login.by}`)
     return openUdp(reachable(endpoint))
@@ -58,7 +60,10 @@ async function openSocket({ protocol, endpoint, ca, login, signal }: CoapLoginPa
 }
 
 /** A pre-shared key proves the broker too; whoever has none believes its certificate. */
-function credentialsOf(login: Login, authorities: string): Parameters<typeof DtlsSocket.open>[0]['credentials'] {
+function credentialsOf(
+  login: Exclude<Login, { readonly by: 'oscore' }>,
+  authorities: string,
+): Parameters<typeof DtlsSocket.open>[0]['credentials'] {
   switch (login.by) {
     case 'psk':
       return { psk: { identity: login.identity, key: login.key } }
@@ -70,8 +75,9 @@ function credentialsOf(login: Login, authorities: string): Parameters<typeof Dtl
 }
 
 /** The terms on which the broker lets the device speak. */
-async function admitted(exchange: CoapExchange, { clientId, login }: CoapLoginParts): Promise<CoapTerms> {
-  if (login.by === 'password') return bySession(exchange, clientId, login.password)
+async function admitted(exchange: CoapExchange, { protocol, clientId, login }: CoapLoginParts): Promise<CoapTerms> {
+  if (login.by === 'password' && protocol === 'coap') return bySession(exchange, clientId, login.password)
+  if (login.by === 'password') letIn(await exchange.request(tokenFor(login.password), LOGIN_TIMEOUT))
   const terms = channelTerms(clientId)
   letIn(await exchange.request(terms.heartbeat, LOGIN_TIMEOUT))
   return terms
@@ -89,6 +95,15 @@ async function bySession(exchange: CoapExchange, clientId: string, payload: stri
     logout: { method: 'DELETE', path: CONNECTION, query: session },
   }
 }
+
+/** A JWT binds to the channel by which it came (RFC 9200 5.10.1). */
+const tokenFor = (payload: string): CoapRequest => ({
+  method: 'POST',
+  path: '/authz-info',
+  query: {},
+  payload,
+  contentFormat: TEXT_FORMAT,
+})
 
 /** The channel says who it is, and its end is the end. A look at what is not there tells whether the broker still knows. */
 const channelTerms = (clientId: string): CoapTerms => ({

@@ -1,9 +1,9 @@
 // A DTLS session that looks like a UDP socket to the `coap` package: each datagram of its Agent is a record.
 import type { RemoteInfo, Socket } from 'node:dgram'
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { DtlsClient, type DtlsClientOptions } from '../../src/dtls/client.ts'
 import type { DtlsEnd, DtlsSession } from '../../src/dtls/session.ts'
-import { type DatagramSocket, openUdp, type Sent, type SocketEvents } from './datagram-socket.ts'
+import { connectUdp, type DatagramSocket, type Sent, type SocketEvents } from './datagram-socket.ts'
 import { type Endpoint, LinkClosed, reachable } from './link.ts'
 
 export interface DtlsSocketParts {
@@ -37,17 +37,11 @@ export class DtlsSocket extends EventEmitter<SocketEvents> implements DatagramSo
 
   /** Resolves when the session is open. Throws LinkClosed when it is not, and `dtls-unavailable` without the addon. */
   static async open({ endpoint, credentials, handshakeTimeout, signal }: DtlsSocketParts): Promise<DtlsSocket> {
-    signal.throwIfAborted()
     const client = new DtlsClient({ ...credentials, limits: { handshakeTimeout } })
-    const peer = reachable(endpoint)
-    const udp = openUdp(peer)
-    const socket = new DtlsSocket(udp, peer)
+    const socket = new DtlsSocket(await connectUdp(endpoint, signal), reachable(endpoint))
     const abort = () => void socket.end()
     signal.addEventListener('abort', abort, { once: true })
     try {
-      // Connected, it learns from the network when nobody listens there any more.
-      udp.connect(peer.port, peer.host)
-      await once(udp, 'connect', { signal })
       await socket.#shakeHands(client)
       return socket
     } catch (error) {

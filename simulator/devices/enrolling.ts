@@ -6,14 +6,12 @@ import { makeCertificateRequest } from './certificate-request.ts'
 import type { KeptCredential } from './credential-folder.ts'
 
 /** Kinds of credential that devices enrol for: JWTs are signed with a `jwt-key` or fetched for a `token-secret`. */
-export type Way = 'x509' | 'psk' | 'secret' | 'jwt-key' | 'token-secret'
+export type Way = 'x509' | 'psk' | 'secret' | 'jwt-key' | 'token-secret' | 'oscore'
 
-export function wayOf({ id, credential, tokens }: Pick<DevicePlan, 'id' | 'credential' | 'tokens'>): Way {
+export function wayOf({ credential, tokens }: Pick<DevicePlan, 'credential' | 'tokens'>): Way {
   switch (credential) {
     case 'jwt':
       return tokens === 'fetched' ? 'token-secret' : 'jwt-key'
-    case 'oscore':
-      throw new Error(`${id} is planned with OSCORE, which no device here speaks; plan another credential.`)
     default:
       return credential
   }
@@ -38,6 +36,10 @@ export async function enrol(way: Way, parts: EnrolmentParts): Promise<KeptCreden
     case 'psk': {
       const { credential, psk } = await api.enrolments.redeem({ token, device, kind: 'psk' })
       return { kind: 'psk', ...psk, ...lifeOf(credential) }
+    }
+    case 'oscore': {
+      const { credential, oscore } = await api.enrolments.redeem({ token, device, kind: 'oscore' })
+      return { kind: 'oscore', ...oscore, ...lifeOf(credential) }
     }
     case 'secret':
     case 'token-secret': {

@@ -1,9 +1,11 @@
 // Who a device is and how it shows it: its credential on disk, the login made of it, and the next one in time.
 import { LatchkeyClient } from '../../src/client/client.ts'
+import { OscoreContext } from '../../src/coap-wire/oscore-client.ts'
 import type { DevicePlan } from '../home-plan.ts'
 import type { CredentialFolder, KeptCredential } from './credential-folder.ts'
 import { enrol, wayOf } from './enrolling.ts'
 import type { BrokerAddress } from './home-device.ts'
+import { KeptSequence } from './kept-sequence.ts'
 import type { Link, Login } from './link.ts'
 import { type Lease, shorter } from './patience.ts'
 import { renewCertificate, type SessionRenewal } from './renewing.ts'
@@ -39,6 +41,9 @@ export class Identity {
   #kept: KeptCredential | null = null
   /** The JWT in use. */
   #token: TimedLogin | null = null
+  /** The OSCORE context in use, and what it was made of: it goes on from link to link. */
+  #context: { readonly of: KeptCredential; readonly context: OscoreContext } | null = null
+  #sequence: KeptSequence | null = null
 
   constructor(parts: IdentityParts) {
     this.#parts = parts
@@ -78,18 +83,20 @@ export class Identity {
         return this.#tokenInUse(() => this.#fetchToken(kept.secret))
       case 'jwt-key':
         return this.#tokenInUse(() => this.#signToken(kept))
+      case 'oscore':
+        return { login: { by: 'oscore', context: await this.#contextOf(kept) }, lease }
     }
   }
 
   /**
    * Exchanges what ends for what follows, so that the next `login` shows the new one; the present one goes on being good.
-   * `session` is asked for only when the renewal goes over an MQTT connection.
+   * `session` is asked for only when the renewal goes over the device's own link.
    */
   async renew(session: () => Promise<RenewalLink>): Promise<void> {
     const { plan, broker } = this.#parts
     const kept = this.#present()
     if (kept.kind === 'x509') return this.keep(await renewCertificate(plan.id, kept, broker))
-    if (kept.kind === 'psk' || (kept.kind === 'secret' && kept.audience === 'mqtt')) {
+    if (kept.kind === 'psk' || kept.kind === 'oscore' || (kept.kind === 'secret' && kept.audience === 'mqtt')) {
       const { link, renewal, leave } = await session()
       try {
         return await this.keep(await renewal.renew(link, kept))
@@ -127,6 +134,23 @@ export class Identity {
       login: { by: 'password', password },
       lease: shorter({ from: now, until: now + lifetime * 1000 }, expiresAt),
     }
+  }
+
+  async #contextOf(kept: Extract<KeptCredential, { kind: 'oscore' }>): Promise<OscoreContext> {
+    this.#sequence ??= await KeptSequence.open(this.#parts.folder.sequence)
+    const sequence = this.#sequence
+    if (this.#context?.of === kept) return this.#context.context
+    const hex = (text: string) => Buffer.from(text, 'hex')
+    const parameters = {
+      masterSecret: hex(kept.masterSecret),
+      masterSalt: hex(kept.masterSalt),
+      senderId: hex(kept.senderId),
+      recipientId: hex(kept.recipientId),
+      idContext: kept.idContext === null ? null : hex(kept.idContext),
+    }
+    const context = new OscoreContext(parameters, sequence)
+    this.#context = { of: kept, context }
+    return context
   }
 
   async #fetchToken(clientSecret: string): Promise<TimedLogin> {

@@ -1,4 +1,5 @@
 // One login over one connection, whatever the protocol. A link never comes back: who lost one opens the next.
+import type { OscoreContext } from '../../src/coap-wire/oscore-client.ts'
 import type { WireMessage } from '../message.ts'
 
 /** What a device shows of itself to log in. */
@@ -8,6 +9,7 @@ export type Login =
   | { readonly by: 'psk'; readonly identity: string; readonly key: Buffer }
   /** A secret or a JWT. */
   | { readonly by: 'password'; readonly password: string }
+  | { readonly by: 'oscore'; readonly context: OscoreContext }
 
 export interface Outgoing {
   readonly topic: string

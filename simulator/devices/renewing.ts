@@ -1,6 +1,6 @@
 // The next credential for the present one: over the device's own connection, or over HTTPS with its certificate.
 import { randomUUID } from 'node:crypto'
-import { LatchkeyClient } from '../../src/client/client.ts'
+import { LatchkeyClient, type OscoreContext } from '../../src/client/client.ts'
 import { JSON_FORMAT, type WireMessage } from '../message.ts'
 import { makeCertificateRequest } from './certificate-request.ts'
 import type { KeptCredential } from './credential-folder.ts'
@@ -8,13 +8,16 @@ import { lifeOf } from './enrolling.ts'
 import type { BrokerAddress } from './home-device.ts'
 import type { Link } from './link.ts'
 
-const RENEW = '$latchkey/credential/renew'
-/** Where the answer comes, without a subscription, on the connection that asked. */
+/** Where a device asks for its next credential. */
+export const RENEW = '$latchkey/credential/renew'
+/** Where the answer comes, without a subscription, on the MQTT connection that asked; over CoAP it is the response. */
 export const RENEWED = '$latchkey/credential/renewed'
 /** Milliseconds. */
 const ANSWER_TIMEOUT = 5_000
 
 type Kept<K extends KeptCredential['kind']> = Extract<KeptCredential, { readonly kind: K }>
+/** What is renewed over the device's own link. */
+type Renewable = Kept<'psk'> | Kept<'secret'> | Kept<'oscore'>
 
 /** By mutual TLS. Throws ApiError. */
 export async function renewCertificate(
@@ -48,7 +51,7 @@ export class SessionRenewal {
   }
 
   /** The link must be an encrypted one. Throws when the broker refuses or does not answer. */
-  async renew<C extends Kept<'psk'> | Kept<'secret'>>(link: Link, present: C): Promise<C> {
+  async renew<C extends Renewable>(link: Link, present: C): Promise<C> {
     const id = randomUUID()
     let timer: NodeJS.Timeout | undefined
     try {
@@ -80,15 +83,17 @@ interface Answer {
   readonly credential?: { readonly expiresAt: string | null }
   readonly secret?: string
   readonly psk?: { readonly identity: string; readonly key: string }
+  readonly oscore?: OscoreContext
   readonly error?: { readonly code: string; readonly detail: string }
 }
 
-function nextOf<C extends Kept<'psk'> | Kept<'secret'>>(present: C, answer: Answer): C {
-  const { credential, secret, psk, error } = answer
+function nextOf<C extends Renewable>(present: C, answer: Answer): C {
+  const { credential, secret, psk, oscore, error } = answer
   if (error !== undefined) throw new Error(`the renewal was refused: ${error.code}: ${error.detail}`)
   if (credential === undefined) throw new Error('the answer to the renewal holds no credential')
   if (present.kind === 'psk' && psk) return { ...present, identity: psk.identity, key: psk.key, ...lifeOf(credential) }
   if (present.kind === 'secret' && secret !== undefined) return { ...present, secret, ...lifeOf(credential) }
+  if (present.kind === 'oscore' && oscore) return { ...present, ...oscore, ...lifeOf(credential) }
   throw new Error(`the answer to the renewal of a ${present.kind} holds none`)
 }
 

@@ -261,7 +261,8 @@ export class Station extends EventEmitter<HomeEvents> implements Inhabitant, Voi
   }
 
   async #renewalLink({ link, renewal }: Stay, signal: AbortSignal): Promise<RenewalLink> {
-    if (this.protocol === 'mqtts' || this.protocol === 'wss') return { link, renewal, leave: async () => {} }
+    const isProtected = ['mqtts', 'wss', 'coaps'].includes(this.protocol) || this.credential === 'oscore'
+    if (isProtected) return { link, renewal, leave: async () => {} }
     const { login } = await this.identity.login()
     return openVisit({ device: this.id, broker: this.#broker, login, signal })
   }

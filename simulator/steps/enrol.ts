@@ -64,7 +64,6 @@ function grantOf(
   { lifetime, keyLifetime }: Timetable,
 ): Pick<EnrolmentInput, 'kinds' | 'lifetime'> {
   if (credential === 'jwt') return { kinds: [tokens === 'fetched' ? 'secret' : 'jwt-key'], lifetime: keyLifetime }
-  if (credential === 'oscore') throw new RangeError('the demo enrols no OSCORE devices')
   return { kinds: [credential], lifetime }
 }
 

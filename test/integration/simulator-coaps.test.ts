@@ -1,13 +1,16 @@
 // The `coap` package over DTLS: the socket that it is given, and what devices make of it with a real broker.
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { DatagramSocket } from '../../simulator/devices/datagram-socket.ts'
 import { DtlsSocket, type DtlsSocketParts } from '../../simulator/devices/dtls-socket.ts'
 import { type Link, LinkClosed, type Login, LoginRefused } from '../../simulator/devices/link.ts'
 import { openLink } from '../../simulator/devices/open-link.ts'
+import { signToken } from '../../simulator/devices/signed-token.ts'
 import type { WireMessage } from '../../simulator/message.ts'
-import { FREE_PORTS_WITH_COAPS, startBroker, type TestBroker } from '../fixtures/broker.ts'
+import { FREE_PORTS_WITH_BOTH_COAP, FREE_PORTS_WITH_COAPS, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { udp } from '../fixtures/datagram-network.ts'
 import { IDENTITY, KEY, keyOf, type ServerEnd, startServer } from '../fixtures/dtls.ts'
+import { contextOf, issueContext } from '../fixtures/oscore-device.ts'
 
 const living = () => new AbortController().signal
 
@@ -99,12 +102,12 @@ describe('a DTLS session as a socket', () => {
   })
 })
 
-describe('a link over coaps', () => {
+describe('a link over protected CoAP', () => {
   let broker: TestBroker
   const links: Link[] = []
   let devices = 0
   beforeAll(async () => {
-    broker = await startBroker({ listeners: FREE_PORTS_WITH_COAPS })
+    broker = await startBroker({ listeners: FREE_PORTS_WITH_BOTH_COAP })
   })
   afterEach(() => Promise.all(links.splice(0).map(link => link.end())))
   afterAll(() => broker?.close())
@@ -128,7 +131,7 @@ describe('a link over coaps', () => {
       tell = resolve
     })
     const link = await openLink({
-      protocol: 'coaps',
+      protocol: login.by === 'oscore' ? 'coap' : 'coaps',
       broker: { listeners: broker.latchkey.listeners, httpsUrl: '', ca: broker.ca },
       clientId,
       login,
@@ -148,9 +151,17 @@ describe('a link over coaps', () => {
     const { id: credential, certificate, chain, privateKey } = await broker.certificate(id)
     return { credential, login: { by: 'certificate', certificate: certificate + chain, privateKey } as const }
   }
-  const bySecret = async (id: string) => {
-    const { id: credential, secret } = await broker.secret(id)
-    return { credential, login: { by: 'password', password: secret } as const }
+  const byToken = async (id: string) => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const jwk = publicKey.export({ format: 'jwk' })
+    const { credential } = await broker.api('POST', '/v1/credentials', { owner: id, kind: 'jwt-key', jwk })
+    const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    const password = signToken({ device: id, kid: credential.kid, privateKey: pem }, Date.now(), 60)
+    return { credential: credential.id, login: { by: 'password', password } as const }
+  }
+  const byOscore = async (id: string) => {
+    const { id: credential, oscore } = await issueContext(broker, id)
+    return { credential, login: { by: 'oscore', context: contextOf(oscore) } as const }
   }
 
   const message = (topic: string, text: string) =>
@@ -159,7 +170,8 @@ describe('a link over coaps', () => {
   describe.each([
     ['a pre-shared key', byPsk],
     ['a certificate', byCertificate],
-    ['a secret', bySecret],
+    ['a JWT at /authz-info', byToken],
+    ['OSCORE', byOscore],
   ])('with %s', (_, by) => {
     test('publishes, is notified, and is denied what is not its own', async () => {
       const id = await newDevice()

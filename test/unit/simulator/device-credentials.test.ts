@@ -4,9 +4,10 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { jwtVerify } from 'jose'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { CredentialFolder, type KeptCredential } from '../../../simulator/devices/credential-folder.ts'
 import { wayOf } from '../../../simulator/devices/enrolling.ts'
+import { type KeptNumber, KeptSequence } from '../../../simulator/devices/kept-sequence.ts'
 import type { Link, Outcome, Outgoing } from '../../../simulator/devices/link.ts'
 import { RENEWED, SessionRenewal } from '../../../simulator/devices/renewing.ts'
 import { signToken } from '../../../simulator/devices/signed-token.ts'
@@ -44,12 +45,77 @@ test.each([
   [{ credential: 'secret' }, 'secret'],
   [{ credential: 'jwt', tokens: 'signed' }, 'jwt-key'],
   [{ credential: 'jwt', tokens: 'fetched' }, 'token-secret'],
+  [{ credential: 'oscore' }, 'oscore'],
 ] as const)('a device planned as %j enrols for %s', (plan, way) => {
-  expect(wayOf({ id: 'kettle', ...plan })).toBe(way)
+  expect(wayOf(plan)).toBe(way)
 })
 
-test('a device does not pretend to speak OSCORE', () => {
-  expect(() => wayOf({ id: 'kettle', credential: 'oscore' })).toThrow(/kettle/)
+describe('sequence numbers of OSCORE', () => {
+  /** A disk that answers when the test says so. */
+  class Disk implements KeptNumber {
+    value = 0
+    readonly waiting: (() => void)[] = []
+    slow = false
+    broken = false
+    async read(): Promise<number> {
+      return this.value
+    }
+    async keep(value: number): Promise<void> {
+      if (this.slow) await new Promise<void>(resolve => this.waiting.push(resolve))
+      if (this.broken) throw new Error('disk full')
+      this.value = value
+    }
+  }
+  const take = (sequence: KeptSequence, count: number) => Array.from({ length: count }, () => sequence.next())
+
+  test('none is used twice, however often the device is killed', async () => {
+    const disk = new Disk()
+    const used: number[] = []
+    for (const count of [0, 1, 700, 3]) used.push(...take(await KeptSequence.open(disk), count))
+    expect(new Set(used).size).toBe(used.length)
+    expect(used).toEqual(used.toSorted((one, other) => one - other))
+  })
+
+  test('what is used is written off before', async () => {
+    const disk = new Disk()
+    const sequence = await KeptSequence.open(disk)
+    for (let i = 0; i < 5_000; i++) {
+      expect(sequence.next()).toBeLessThan(disk.value)
+      await Promise.resolve()
+    }
+  })
+
+  test('a disk that is behind stops it, and one that catches up lets it go on', async () => {
+    const disk = new Disk()
+    const sequence = await KeptSequence.open(disk)
+    disk.slow = true
+    expect(take(sequence, 1_000).at(-1)).toBe(999)
+    expect(() => sequence.next()).toThrow(/disk/)
+    disk.slow = false
+    for (const resolve of disk.waiting) resolve()
+    await vi.waitFor(() => expect(sequence.next()).toBe(1_000))
+  })
+
+  test('a disk that failed is asked again', async () => {
+    const disk = new Disk()
+    const sequence = await KeptSequence.open(disk)
+    disk.broken = true
+    take(sequence, 600)
+    disk.broken = false
+    await Promise.resolve()
+    take(sequence, 1)
+    await vi.waitFor(() => expect(disk.value).toBe(2_000))
+  })
+
+  test('they lie in the folder of the device, beside its credential', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'latchkey-device-'))
+    const { sequence } = new CredentialFolder(join(folder, 'kettle'))
+    expect(await sequence.read()).toBe(0)
+    await sequence.keep(1_000)
+    expect(await new CredentialFolder(join(folder, 'kettle')).sequence.read()).toBe(1_000)
+    expect((await stat(join(folder, 'kettle', 'sequence'))).mode & 0o777).toBe(0o600)
+    await rm(folder, { recursive: true })
+  })
 })
 
 test('a token that a device signs says who, for whom and until when', async () => {
