@@ -22,25 +22,24 @@ class Remote implements UdpRemote {
   readonly address: string
   readonly port: number
   readonly name: string
-  readonly #place: Uint32Array
-  // An IPv4 address and ours in halves, small integers that lie in the object itself: a fan-out looks at very many of them.
-  readonly #isShort: boolean
+  /** Null for IPv4, whose address and ours lie here in halves: small integers of the object itself. Fan-outs look at very many. */
+  readonly #place: Uint32Array | null
   readonly #high: number
   readonly #low: number
   readonly #ownHigh: number
   readonly #ownLow: number
 
-  constructor(place: Uint32Array, family: 4 | 6) {
+  constructor(heads: Uint32Array, at: number, family: 4 | 6) {
+    const place = heads.slice(at, at + PLACE.words)
     const own = place.subarray(PLACE.own)
     const scope = place[PLACE.scope]
     const address = addressText(place.subarray(PLACE.peer, PLACE.own), family)
-    this.#place = place
+    const [peer, ours] = [place[PLACE.peer]!, place[PLACE.own]!]
     this.port = place[PLACE.port]!
     this.address = scope === 0 ? address : `${address}%${scope}`
-    this.name = `${this.address} ${this.port}`
-    if (own.some(word => word !== 0)) this.name += ` ${addressText(own, family)}`
-    const [peer, ours] = [place[PLACE.peer]!, place[PLACE.own]!]
-    this.#isShort = family === 4
+    const name = `${this.address} ${this.port}`
+    this.name = own.some(word => word !== 0) ? `${name} ${addressText(own, family)}` : name
+    this.#place = family === 4 ? null : place
     this.#high = peer >>> 16
     this.#low = peer & 0xffff
     this.#ownHigh = ours >>> 16
@@ -48,13 +47,20 @@ class Remote implements UdpRemote {
   }
 
   isAt(heads: Uint32Array, at: number): boolean {
-    for (let word = 0; word < PLACE.words; word += 1) if (this.#place[word] !== heads[at + word]) return false
+    const place = this.#place
+    if (place === null) {
+      const [peer, own] = [heads[at + PLACE.peer]!, heads[at + PLACE.own]!]
+      const isPeer = heads[at + PLACE.port] === this.port && peer >>> 16 === this.#high && (peer & 0xffff) === this.#low
+      return isPeer && own >>> 16 === this.#ownHigh && (own & 0xffff) === this.#ownLow
+    }
+    for (let word = 0; word < PLACE.words; word += 1) if (place[word] !== heads[at + word]) return false
     return true
   }
 
   write(outgoing: Uint32Array, at: number): void {
-    if (!this.#isShort) {
-      for (let word = 0; word < PLACE.words; word += 1) outgoing[at + word] = this.#place[word]!
+    const place = this.#place
+    if (place !== null) {
+      for (let word = 0; word < PLACE.words; word += 1) outgoing[at + word] = place[word]!
       return
     }
     // The addon looks at no other word of an IPv4 socket.
@@ -160,7 +166,7 @@ export class BatchingCarrier implements UdpCarrier {
     const known = this.#remotes.get(key)
     if (known?.isAt(heads, at)) return known
     if (this.#remotes.size >= REMOTES) this.#remotes.clear()
-    const made = new Remote(heads.slice(at, at + PLACE.words), this.#options.family)
+    const made = new Remote(heads, at, this.#options.family)
     this.#remotes.set(key, made)
     return made
   }
@@ -171,6 +177,6 @@ export class BatchingCarrier implements UdpCarrier {
     place[PLACE.port] = port
     place[PLACE.scope] = Number(scope)
     place.set(addressWords(bare, this.#options.family), PLACE.peer)
-    return new Remote(place, this.#options.family)
+    return new Remote(place, 0, this.#options.family)
   }
 }

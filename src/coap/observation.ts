@@ -26,6 +26,13 @@ const HELD_BACK = 16
 const LIVE: Omit<Delivery, 'message'> = { qos: 0, retain: false }
 const nothing = () => {}
 
+/** A part of a datagram keeps all those in memory that came along with it. */
+function ownCopy(bytes: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(own)
+  return own
+}
+
 export class Observation implements Receiver, Link, Held {
   readonly lane = null
   readonly peer: Peer
@@ -55,10 +62,10 @@ export class Observation implements Receiver, Link, Held {
 
   constructor(terms: ObservationTerms, session: CoapSession, parts: ObservationParts) {
     this.peer = terms.peer
-    this.token = terms.token
+    this.token = ownCopy(terms.token)
     this.name = terms.name
     this.session = session
-    this.#terms = terms
+    this.#terms = { ...terms, token: this.token }
     this.#parts = parts
     this.#confirmedAt = parts.clock.now()
   }

@@ -86,6 +86,7 @@ export class DtlsServer {
     this.#context.rotateTickets()
   }
 
+  /** `peer` is kept, and handed back with what is sent to it. */
   receive(datagram: Buffer, peer: Peer): void {
     if (this.#closed) return
     const key = `${peer.address}|${peer.port}`
@@ -161,14 +162,13 @@ export class DtlsServer {
       pendingRandom: '',
       heard: this.#now(),
     }
-    const at: Peer = { address: peer.address, port: peer.port }
     const session: DtlsSession = new DtlsSession({
       native,
-      peer: at,
+      peer,
       timers: this.#timers,
       handshakeTimeout: this.#limits.handshakeTimeout,
       events: {
-        send: datagram => this.#events.send(datagram, at),
+        send: datagram => this.#events.send(datagram, peer),
         opened: () => this.#opened(session, association),
         message: payload => {
           this.#heard(key, association)
@@ -180,16 +180,16 @@ export class DtlsServer {
           const isGone = association.pending === undefined && association.active === undefined
           if (isGone && this.#associations.get(key) === association) this.#associations.delete(key)
           if (!end.inHandshake) return this.#events.closed(session, end)
-          this.#pending.end(at.address)
+          this.#pending.end(peer.address)
           this.statistics.failed += 1
-          this.#events.failed(end, at)
+          this.#events.failed(end, peer)
         },
       },
     })
     association.pending = session
     association.pendingRandom = random
     this.#associations.set(key, association)
-    this.#pending.begin(at.address)
+    this.#pending.begin(peer.address)
     session.begin()
   }
 

@@ -20,6 +20,7 @@ export async function loadGet(order: GetOrder): Promise<Measured> {
       const sentAt = new Float64Array(queries.length)
       const latencies = new Float64Array(LATENCIES)
       const memory: Measured['memory'][number][] = []
+      if (sampleEvery > 0) memory.push({ requests: 0, bytes: residentBytes(pid) })
       let done = 0
       let lost = 0
       /** When, after how many requests and at how much CPU time this phase began. */

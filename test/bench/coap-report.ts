@@ -64,10 +64,10 @@ export function cellsOf(scenario: Scenario, rows: readonly Row[]): string[][] {
 
 function memoryCells(rows: readonly Row[]): string[][] {
   return [
-    ['server', 'requests', 'RSS MiB at 5 %', '25 %', '50 %', '75 %', '100 %', 'peak'],
+    ['server', 'requests', 'RSS MiB at the start', '25 %', '50 %', '75 %', 'at the end', 'peak'],
     ...rows.map(({ about, memory, peak }) => {
-      const at = (share: number) => memory[Math.ceil(memory.length * share) - 1]?.mebibytes.toFixed(0) ?? '-'
-      return [about, String(memory.at(-1)?.requests ?? 0), ...[0.05, 0.25, 0.5, 0.75, 1].map(at), peak.toFixed(0)]
+      const at = (share: number) => memory[Math.round((memory.length - 1) * share)]?.mebibytes.toFixed(0) ?? '-'
+      return [about, String(memory.at(-1)?.requests ?? 0), ...[0, 0.25, 0.5, 0.75, 1].map(at), peak.toFixed(0)]
     }),
   ]
 }
