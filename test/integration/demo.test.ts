@@ -157,7 +157,7 @@ describe('a whole run', () => {
 
   test('cut devices off over MQTT and CoAP, and said how fast', () => {
     const cut = report.devices.filter(({ revokedAt }) => revokedAt !== null)
-    expect(cut.map(({ id }) => id)).toEqual(['thermostat-kitchen', 'thermostat-living-room'])
+    expect(cut.map(({ id }) => id)).toEqual(['thermostat-kitchen', 'thermostat-living-room', 'ac-nursery'])
     for (const { cutAfterMs } of cut) expect(cutAfterMs).toBeLessThanOrEqual(1000)
   })
 
@@ -218,6 +218,7 @@ test('without authentication, exactly what identity protects is lost', () => {
     'intruder-takes-username',
     'protocols-and-credentials',
     'revoked-device-cut-off',
+    'revoked-device-cut-off:ac-nursery',
     'revoked-device-cut-off:thermostat-living-room',
   ])
   expect(runs.noAuthentication.exitCode).toBe(1)
