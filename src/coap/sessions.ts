@@ -1,14 +1,13 @@
 // Who speaks: the session that a request belongs to.
 import type { SessionEvent } from '../access/session-event.ts'
-import type { Evidence } from '../model/evidence.ts'
 import { asFailure, Failure, type FailureCode } from '../model/failure.ts'
 import type { Principal } from '../model/principal.ts'
-import { printable } from '../model/printable.ts'
 import { type Endpoint, hasShown } from './endpoint.ts'
 import type { CoapLimits } from './limits.ts'
 import type { Peer, Request } from './resource.ts'
 import type { CoapServerParts } from './server-parts.ts'
 import { CoapSession, type SessionKeeper } from './session.ts'
+import { checkSameSubject, evidenceOf, notYours } from './session-proof.ts'
 import { recordSession } from './session-record.ts'
 import { TokenBook } from './token-book.ts'
 
@@ -111,7 +110,8 @@ export class CoapSessions implements SessionKeeper {
       await this.#ofPeer(peer)
     } catch (error) {
       const { transport, address } = endpoint
-      this.#parts.log.info({ transport, address, failure: asFailure(error).code }, 'a CoAP channel was refused')
+      // The trail has it; whoever was refused may come again as often as they like.
+      this.#parts.log.debug({ transport, address, failure: asFailure(error).code }, 'a CoAP channel was refused')
       endpoint.close()
     }
   }
@@ -315,19 +315,3 @@ export class CoapSessions implements SessionKeeper {
     return this.#parts.authenticator.admitsClientId(principal, clientId)
   }
 }
-
-const evidenceOf = (
-  { transport, address, shown }: Endpoint,
-  clientId: string | null = null,
-  username: string | null = null,
-  password: Buffer | null = null,
-): Evidence => ({ ...shown, transport, address, clientId, username, password })
-
-function checkSameSubject(channel: CoapSession | null, { subject }: Principal): void {
-  if (channel === null) return
-  const known = channel.principal.subject
-  if (known.id !== subject.id || known.kind !== subject.kind) throw new Failure('identities-differ')
-}
-
-const notYours = ({ subject }: Principal, clientId: string): Failure =>
-  new Failure('client-id-not-yours', `${printable(subject.id)} may not use the client id ${printable(clientId, 80)}.`)

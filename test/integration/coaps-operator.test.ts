@@ -86,7 +86,7 @@ test('a certificate that the door refuses is in the trail, and its channel is cl
   const { items } = await broker.api('GET', '/v1/audit?type=authentication&principal=t1')
   expect(items.at(-1).event).toMatchObject({ result: 'refused', failure: 'credential-revoked', transport: 'coaps' })
   expect(lines).toContainEqual({
-    level: 'info',
+    level: 'debug',
     fields: { transport: 'coaps', address: '127.0.0.1', failure: 'credential-revoked' },
     text: 'a CoAP channel was refused',
   })
