@@ -147,8 +147,13 @@ export class ReliablePeer implements Asker {
     } catch (error) {
       this.#context.log.error({ cause: printable(String(error)) }, 'a CoAP answer could not be encoded')
     }
-    const isError = codeClass(code) > 2
-    return framing.encode({ code: isError ? code : CODE.InternalServerError, token, options: [], payload: NOTHING })
+    // The code alone; of what is not even to be cut so small, that it cannot be given like this.
+    return framing.encode({
+      code: codeClass(code) > 2 ? code : CODE.NotAcceptable,
+      token,
+      options: [],
+      payload: NOTHING,
+    })
   }
 
   #say(signal: FramedMessage): void {
