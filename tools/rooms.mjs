@@ -85,7 +85,7 @@ export const ROOMS = [
   },
   {
     room: 'coap-wire',
-    holds: 'codec, options, content formats, link format, SenML: shared by server and simulator',
+    holds: 'codec, options, content formats, link format, SenML, OSCORE: shared by server and simulator',
     imports: ['model'],
     owns: [{ package: 'cbor2' }],
   },
