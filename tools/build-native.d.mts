@@ -1,6 +1,6 @@
 export const ROOT: string
-export function nativeHash(root?: string): string
-export function addonPath(root?: string, kind?: string): string
-export function isNativeFresh(root?: string, kind?: string): boolean
+export function nativeHash(root?: string, addon?: string): string
+export function addonPath(root?: string, addon?: string, kind?: string): string
+export function isNativeFresh(root?: string, addon?: string): boolean
 export function isNativeSettled(root?: string): boolean
-export function buildNative(root?: string, options?: { asan?: boolean }): void
+export function buildNative(root?: string, options?: { addon?: string; asan?: boolean }): void

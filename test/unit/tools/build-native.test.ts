@@ -89,6 +89,24 @@ test.each<[string, () => Promise<Record<string, string>>, RegExp]>([
   expect((await build({ ...env, DTLS_REQUIRED: '1' })).code).toBe(1)
 })
 
+test.runIf(process.platform === 'linux')(
+  'each addon is built apart: without that for UDP nothing is amiss',
+  async () => {
+    await write('native/udp/binding.gyp', '{ "targets": [{ "target_name": "udp", "sources": ["addon.cc"] }] }')
+    await write('native/udp/addon.cc', '#error "out of order"')
+    const { code, stderr } = await build({ DTLS_REQUIRED: '1' })
+    expect(code).toBe(0)
+    expect(stderr).toContain('each datagram costs a system call')
+    expect(stderr).not.toContain('coaps')
+    expect([isNativeFresh(root, 'dtls'), isNativeFresh(root, 'udp')]).toEqual([true, false])
+    expect(isNativeSettled(root)).toBe(true)
+    await write('native/udp/addon.cc', SOURCE)
+    expect(isNativeSettled(root)).toBe(false)
+    expect(await build()).toEqual({ code: 0, stderr: '' })
+    expect(createRequire(import.meta.url)(addonPath(root, 'udp')).answer).toBe(42)
+  },
+)
+
 test('a prebuilt one that is the recorded one saves the building', async () => {
   const hash = nativeHash(root)
   await write(`prebuilds/${MACHINE}/dtls.node`, 'prebuilt')
