@@ -157,7 +157,13 @@ export class ReliablePeer implements Asker {
   }
 
   #say(signal: FramedMessage): void {
-    this.#outbox.send(this.#connection.framing.encode(signal), false)
+    this.#send(this.#connection.framing.encode(signal), false)
+  }
+
+  /** Whoever does not read what it is answered is not read either. */
+  #send(bytes: Buffer, isContent: boolean): void {
+    this.#outbox.send(bytes, isContent)
+    if (this.#outbox.isCongested) this.#hinder('backlog')
   }
 
   #sayWhatWeCan(): void {
@@ -250,7 +256,7 @@ export class ReliablePeer implements Asker {
 
   /** RFC 8323 5.4.1: where custody is asked for, what came before has been processed first. */
   #answerPing(token: Buffer, custody: boolean): void {
-    if (!this.#mayAsk()) this.#doPenance()
+    this.#mayAsk() // asking too much has its price
     if (!custody) this.#say(pong(token, false))
     else if (this.#underWay.size === 0) this.#say(pong(token, true))
     else this.#await(Promise.all(this.#underWay).then(() => this.#say(pong(token, true))))
@@ -307,8 +313,7 @@ export class ReliablePeer implements Asker {
     const isGood = codeClass(response.code) === 2
     if (isGood && !this.#isAdmitted && !isForEverybody(message)) this.#letIn()
     if (dispatcher.isUnwanted(message, response)) return
-    this.#outbox.send(this.#encode(message.token, response), isGood)
-    if (this.#outbox.isCongested) this.#hinder('backlog')
+    this.#send(this.#encode(message.token, response), isGood)
   }
 
   /** Somebody was let in, so that it does not count as waiting and may say more at once. */

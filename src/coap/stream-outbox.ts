@@ -30,6 +30,8 @@ interface Waiting {
 
 /** Bytes in the hands of the socket beyond which the rest waits here, where it can still be withdrawn. */
 const IN_THE_SOCKET = 64 * 1024
+/** Bytes that waiting costs beside those of the message: very short ones would be more than they look. */
+const COST = 160
 
 export class StreamOutbox implements Flushable {
   readonly #parts: StreamOutboxParts
@@ -125,7 +127,7 @@ export class StreamOutbox implements Flushable {
   #add(waiting: Waiting): void {
     if (this.#isOver) return
     this.#waiting.add(waiting)
-    this.#count(waiting.bytes.length)
+    this.#count(waiting.bytes.length + COST)
     if (this.#isScheduled || this.#parts.stream.writableNeedDrain) return
     this.#isScheduled = true
     this.#parts.streams.add(this)
@@ -166,7 +168,7 @@ export class StreamOutbox implements Flushable {
 
   #remove(waiting: Waiting): void {
     if (!this.#waiting.delete(waiting)) return
-    this.#count(-waiting.bytes.length)
+    this.#count(-waiting.bytes.length - COST)
     const { token } = waiting
     if (token !== null && this.#states.get(token) === waiting) this.#states.delete(token)
   }
