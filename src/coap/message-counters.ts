@@ -23,6 +23,17 @@ export type DropReason =
   /** The network takes nothing, or refuses the datagram. */
   | 'network'
 
+/** What became of a request that bears the OSCORE option. */
+export type OscoreResult =
+  | 'served'
+  /** Asked with Echo to show that it is new, or from where. */
+  | 'challenged'
+  | 'replayed'
+  | 'undecryptable'
+  /** No such context, or none any more. */
+  | 'unknown'
+  | 'malformed'
+
 const METHODS: readonly string[] = ['other', 'GET', 'POST', 'PUT', 'DELETE', 'FETCH', 'PATCH', 'iPATCH']
 
 /** Counts in numbers and tells the meter once a second, because labels cost more than an answer. */
@@ -32,6 +43,7 @@ export class MessageCounters {
   /** By method and code, in one number. */
   readonly #requests = new Map<number, number>()
   readonly #dropped = new Map<DropReason, number>()
+  readonly #oscore = new Map<OscoreResult, number>()
   #duplicates = 0
   #retransmissions = 0
   #waiting = false
@@ -49,6 +61,12 @@ export class MessageCounters {
 
   dropped(reason: DropReason): void {
     this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1)
+    if (!this.#waiting) this.#wait()
+  }
+
+  /** A request that was protected by OSCORE. */
+  oscore(result: OscoreResult): void {
+    this.#oscore.set(result, (this.#oscore.get(result) ?? 0) + 1)
     if (!this.#waiting) this.#wait()
   }
 
@@ -72,6 +90,9 @@ export class MessageCounters {
     this.#requests.clear()
     for (const [reason, count] of this.#dropped) this.#meter.count('latchkey_coap_dropped_total', { reason }, count)
     this.#dropped.clear()
+    for (const [result, count] of this.#oscore)
+      this.#meter.count('latchkey_coap_oscore_requests_total', { result }, count)
+    this.#oscore.clear()
     if (this.#duplicates > 0) this.#meter.count('latchkey_coap_duplicates_total', {}, this.#duplicates)
     this.#duplicates = 0
     if (this.#retransmissions > 0) this.#meter.count('latchkey_coap_retransmissions_total', {}, this.#retransmissions)

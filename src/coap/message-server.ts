@@ -96,9 +96,9 @@ export class MessageServer {
 
   #serveOscore({ oscore, moved = () => {}, ...parts }: MessageServerParts, limits: CoapLimits): OscoreContexts | null {
     if (oscore === undefined) return null
-    const { dispatcher } = this.#context
+    const { dispatcher, counters } = this.#context
     const contexts = new OscoreContexts({ ...oscore, meter: parts.meter, limits })
-    dispatcher.serveOscore(new OscoreFront({ ...parts, dispatcher, contexts, moved, limits }))
+    dispatcher.serveOscore(new OscoreFront({ ...parts, dispatcher, counters, contexts, moved, limits }))
     return contexts
   }
 

@@ -25,8 +25,9 @@ export interface ServerContext {
   readonly sequence: SenderSequence
   /** null: what came before is not known, so that the first request must show that it is new (RFC 8613 B.1.2). */
   window: ReplayWindow | null
-  /** Resolves when sequence numbers may be used, with what is known of the past; null once that is settled. */
+  /** Resolves when sequence numbers may be used, with what is known of the past; null before and after. */
   opening: ReturnType<SenderSequence['open']> | null
+  isOpen: boolean
   /** Whoever speaks by it now. */
   peer: OscorePeer | null
 }
@@ -44,15 +45,12 @@ export class OscoreContexts {
     parts.meter.gauge('latchkey_coap_oscore_contexts', 'OSCORE contexts in memory', () => this.#known.size)
   }
 
-  /** null alike for what is unknown, revoked or expired. */
+  /** null alike for what is unknown, revoked or expired. Nothing is written yet: anybody can name a `kid`. */
   find(kid: Buffer, kidContext: Buffer | null): ServerContext | null {
     const found = this.#parts.credentials.oscoreContext(kid, kidContext)
     if (found === null) return null
     const known = this.#known.get(found.id)
-    if (known !== undefined) {
-      this.used(known)
-      return known
-    }
+    if (known !== undefined) return known
     const { id, senderId, recipientId, idContext, expiresAt } = found
     const { store, limits } = this.#parts
     const sequence = new SenderSequence(id, {
@@ -69,7 +67,8 @@ export class OscoreContexts {
       keys: deriveKeys({ ...found.secrets(), senderId: recipientId, recipientId: senderId, idContext }),
       sequence,
       window: null,
-      opening: sequence.open(),
+      opening: null,
+      isOpen: false,
       peer: null,
     }
     this.#known.set(id, context)

@@ -18,10 +18,11 @@ import { ReplayWindow } from '../coap-wire/oscore-replay.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import { asFailure } from '../model/failure.ts'
 import type { Log } from '../model/log.ts'
-import type { Meter } from '../model/meter.ts'
+import { printable } from '../model/printable.ts'
 import { type Asker, type Dispatcher, REJECTED, UNWANTED } from './dispatcher.ts'
 import { EchoGuard } from './echo.ts'
 import type { CoapLimits } from './limits.ts'
+import type { MessageCounters, OscoreResult } from './message-counters.ts'
 import type { OscoreContexts, ServerContext } from './oscore-contexts.ts'
 import { OscorePeer } from './oscore-peer.ts'
 import type { Response } from './resource.ts'
@@ -34,13 +35,10 @@ export interface OscoreFrontParts {
   readonly moved: (peer: OscorePeer) => void
   readonly clock: Clock
   readonly random: Random
-  readonly meter: Meter
+  readonly counters: Pick<MessageCounters, 'oscore'>
   readonly log: Log
   readonly limits: CoapLimits
 }
-
-/** What became of a protected request, as the meter counts it. */
-type Result = 'served' | 'challenged' | 'replayed' | 'undecryptable' | 'unknown' | 'malformed'
 
 const REGISTER = 0
 const NOTHING: Buffer = Buffer.alloc(0)
@@ -61,6 +59,7 @@ export class OscoreFront {
   readonly #parts: OscoreFrontParts
   readonly #echo: EchoGuard
   readonly #exhausted = new WeakSet<ServerContext>()
+  #peers = 0
 
   constructor(parts: OscoreFrontParts) {
     this.#parts = parts
@@ -77,21 +76,24 @@ export class OscoreFront {
     if (context === null || this.#isExhausted(context)) return this.#refuse('unknown', NOT_FOUND)
     const verified = verifyRequest(context.keys, message, option)
     if (verified === null) return this.#refuse('undecryptable', NOT_DECRYPTED)
-    if (context.opening !== null) return this.#open(context, context.opening, verified, message, outer)
+    this.#parts.contexts.used(context)
+    if (!context.isOpen) return this.#open(context, verified, message, outer)
     return this.#accept(context, verified, message, outer)
   }
 
   async #open(
     context: ServerContext,
-    opening: NonNullable<ServerContext['opening']>,
     verified: VerifiedRequest,
     message: CoapMessage,
     outer: Asker,
   ): Promise<Response> {
     try {
-      const past = await opening
-      if (context.opening !== null && past === 'unused') context.window = new ReplayWindow()
+      context.opening ??= context.sequence.open()
+      const past = await context.opening
+      if (!context.isOpen && past === 'unused') context.window = new ReplayWindow()
+      context.isOpen = true
       context.opening = null
+      if (this.#isExhausted(context)) return this.#refuse('unknown', NOT_FOUND)
       return await this.#accept(context, verified, message, outer)
     } catch (error) {
       this.#parts.log.error({ failure: asFailure(error).code }, 'an OSCORE context could not be opened')
@@ -140,8 +142,10 @@ export class OscoreFront {
       return known
     }
     known?.gone()
+    this.#peers += 1
     const peer: OscorePeer = new OscorePeer(outer, {
       context,
+      number: this.#peers,
       largestBlock: dispatcher.largestBlock,
       outgoingQueue: limits.outgoingQueue,
       log,
@@ -208,13 +212,20 @@ export class OscoreFront {
     size: number,
     response: Response,
   ): Response {
-    const { dispatcher } = this.#parts
+    const { dispatcher, log } = this.#parts
     if (response === REJECTED) return REJECTED
     this.#follow(request, binding, peer, response)
     if (dispatcher.isUnwanted(request, response)) return UNWANTED
     // What leaves is bounded before it is sealed: its nonce is good for one response.
     const tooMuch = !peer.proved && protectedBytes(request, response) >= AMPLIFICATION * size
-    return protectedResponse(context, binding, tooMuch ? dispatcher.shortened(request, response, peer) : response, null)
+    const leaving = tooMuch ? dispatcher.shortened(request, response, peer) : response
+    try {
+      return protectedResponse(context, binding, leaving, null)
+    } catch (error) {
+      // Nothing was sealed: it is what goes inside that could not be encoded.
+      log.error({ cause: printable(String(error)) }, 'a CoAP answer could not be encoded')
+      return protectedResponse(context, binding, { code: CODE.InternalServerError }, null)
+    }
   }
 
   #follow(request: CoapMessage, binding: RequestBinding, peer: OscorePeer, response: Response): void {
@@ -226,7 +237,7 @@ export class OscoreFront {
 
   /** RFC 8613 7.2.1: nothing is processed any more, and only a new context helps. */
   #isExhausted(context: ServerContext): boolean {
-    if (!context.sequence.isExhausted || context.opening !== null) return false
+    if (!context.isOpen || !context.sequence.isExhausted) return false
     if (!this.#exhausted.has(context)) {
       this.#exhausted.add(context)
       const advice = 'rotate it with `latchkey credential rotate`'
@@ -236,13 +247,13 @@ export class OscoreFront {
     return true
   }
 
-  #refuse(result: Result, response: Response): Response {
+  #refuse(result: OscoreResult, response: Response): Response {
     this.#count(result)
     return response
   }
 
-  #count(result: Result): void {
-    this.#parts.meter.count('latchkey_coap_oscore_requests_total', { result })
+  #count(result: OscoreResult): void {
+    this.#parts.counters.oscore(result)
   }
 }
 

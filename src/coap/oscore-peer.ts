@@ -1,6 +1,6 @@
 // Somebody who speaks by an OSCORE context, wherever from: the session and the observations hang on it, not on an address.
 
-import { TYPE } from '../coap-wire/message.ts'
+import { type CoapMessage, TYPE } from '../coap-wire/message.ts'
 import { OPTION } from '../coap-wire/options.ts'
 import { protectResponse, type RequestBinding } from '../coap-wire/oscore-message.ts'
 import type { Log } from '../model/log.ts'
@@ -13,6 +13,8 @@ import type { Fate, Notification } from './resource.ts'
 
 export interface OscorePeerParts {
   readonly context: ServerContext
+  /** Unlike that of any other peer of the server. */
+  readonly number: number
   /** Size exponent of the largest block. */
   readonly largestBlock: number
   /** Notifications that wait for a sequence number. */
@@ -50,10 +52,10 @@ export class OscorePeer implements Asker {
     this.#parts = parts
     this.#outer = outer
     this.#follow(outer)
-    const { id, instance } = parts.context
+    const { id } = parts.context
     const place = () => this.#outer.endpoint
     this.endpoint = {
-      sessionId: `oscore-${id}-${instance}`,
+      sessionId: `oscore-${id}-${parts.number}`,
       transport: outer.endpoint.transport,
       get address() {
         return place().address
@@ -113,7 +115,11 @@ export class OscorePeer implements Asker {
   notify(notification: Notification): void {
     const key = notification.token.toString('latin1')
     const binding = this.#registrations.get(key)
-    if (this.#isGone || binding === undefined) return
+    if (this.#isGone) return
+    if (binding === undefined) {
+      notification.onFate('dropped')
+      return
+    }
     this.#parts.used()
     // Without Observe it is the last one (RFC 7641 4.2).
     if (!notification.options.some(({ number }) => number === OPTION.Observe)) this.#registrations.delete(key)
@@ -128,8 +134,10 @@ export class OscorePeer implements Asker {
   }
 
   probe(told: (isThere: boolean) => void): void {
-    if (this.#outer.probe === undefined) told(true)
-    else this.#outer.probe(told)
+    const outer = this.#outer
+    if (outer.probe === undefined) told(true)
+    // Who has moved on meanwhile was heard of.
+    else outer.probe(isThere => told(isThere || this.#outer !== outer))
   }
 
   onGone(listener: () => void): void {
@@ -164,7 +172,7 @@ export class OscorePeer implements Asker {
   // --- out ---------------------------------------------------------------------------------------------------------
 
   #send(pending: Pending): void {
-    const { context, largestBlock } = this.#parts
+    const { context, largestBlock, log } = this.#parts
     const sequence = this.#waiting.length > 0 ? null : context.sequence.take()
     if (sequence === null) {
       this.#wait(pending)
@@ -175,7 +183,14 @@ export class OscorePeer implements Asker {
     // Blocks are inside (RFC 8613 4.1.3.4.1): what is protected leaves in one piece.
     const { code, options = [], payload = NOTHING } = asNotified(notification, largestBlock)
     const plain = { type: TYPE.CON, messageId: 0, token, code, options, payload }
-    const outside = protectResponse(context.keys, plain, binding, sequence)
+    let outside: CoapMessage
+    try {
+      outside = protectResponse(context.keys, plain, binding, sequence)
+    } catch (error) {
+      log.error({ cause: printable(String(error)) }, 'a CoAP notification could not be encoded')
+      notification.onFate('dropped')
+      return
+    }
     if (confirmable) this.#pending.add(pending)
     const outer = this.#outer
     outer.notify({
