@@ -33,6 +33,9 @@ export interface RenewalLink {
   leave(): Promise<void>
 }
 
+/** What tokens are made with, or fetched for. */
+type TokenSource = Extract<KeptCredential, { kind: 'jwt-key' | 'secret' }>
+
 /** Milliseconds for a call of the HTTP API. */
 const TIMEOUT = 5_000
 
@@ -80,9 +83,9 @@ export class Identity {
         return { login: { by: 'psk', identity: kept.identity, key: Buffer.from(kept.key, 'hex') }, lease }
       case 'secret':
         if (kept.audience === 'mqtt') return { login: { by: 'password', password: kept.secret }, lease }
-        return this.#tokenInUse(() => this.#fetchToken(kept.secret))
+        return this.#tokenInUse(kept)
       case 'jwt-key':
-        return this.#tokenInUse(() => this.#signToken(kept))
+        return this.#tokenInUse(kept)
       case 'oscore':
         return { login: { by: 'oscore', context: await this.#contextOf(kept) }, lease }
     }
@@ -104,8 +107,8 @@ export class Identity {
         await leave()
       }
     }
-    this.#token = null
-    await this.login()
+    // Until there is another one, the present one is good.
+    this.#token = await this.#newToken(kept)
   }
 
   /** The broker did not take the login: a token that was in use is not shown again. */
@@ -119,11 +122,15 @@ export class Identity {
   }
 
   /** The one there is, while it is good for another while: not every reconnect needs a new one. */
-  async #tokenInUse(make: () => Promise<TimedLogin> | TimedLogin): Promise<TimedLogin> {
+  async #tokenInUse(kept: TokenSource): Promise<TimedLogin> {
     const { lease } = this.#token ?? {}
     const usable = lease && lease.until !== null && Date.now() < lease.from + (lease.until - lease.from) * 0.9
-    if (!usable || this.#token === null) this.#token = await make()
+    if (!usable || this.#token === null) this.#token = await this.#newToken(kept)
     return this.#token
+  }
+
+  #newToken(kept: TokenSource): TimedLogin | Promise<TimedLogin> {
+    return kept.kind === 'jwt-key' ? this.#signToken(kept) : this.#fetchToken(kept.secret)
   }
 
   #signToken({ kid, privateKey, expiresAt }: Extract<KeptCredential, { kind: 'jwt-key' }>): TimedLogin {

@@ -218,7 +218,7 @@ test('without authentication, exactly what identity protects is lost', () => {
     'intruder-takes-username',
     'protocols-and-credentials',
     'revoked-device-cut-off',
-    'revoked-device-cut-off:ac-nursery',
+    // A device with OSCORE is cut off all the same: without its keys the broker does not understand it any more.
     'revoked-device-cut-off:thermostat-living-room',
   ])
   expect(runs.noAuthentication.exitCode).toBe(1)
