@@ -53,7 +53,8 @@ export class EventBodies {
     const known = this.#byName.get(name)
     const last = known?.at(-1)
     if (last?.message === message) return last.etag
-    const bytes = payloadOf(message, form).length + OVERHEAD
+    const inside = form === 'value' ? 0 : message.payload.length
+    const bytes = payloadOf(message, form).length + inside + OVERHEAD
     const kept = { name, message, form, etag: etagIn(message, form), bytes, at: this.#clock.now() }
     if (known === undefined) this.#byName.set(name, [kept])
     else known.push(kept)
