@@ -87,7 +87,7 @@ export class BlockWise {
     return bodyBytes ?? this.#limits.payloadBytes
   }
 
-  /** RFC 7959 2.9.3. `inBlocks`: in blocks it might do (RFC 7959 2.9.3). */
+  /** RFC 7959 2.9.3. `inBlocks`: in blocks it might do. */
   tooLarge(most: number, inBlocks = false): Response {
     const size = { number: OPTION.Size1, value: uintValue(most) }
     const hint = { number: 0, more: false, sizeExponent: this.largest }
