@@ -81,7 +81,8 @@ export class DtlsSocket extends EventEmitter<SocketEvents> implements DatagramSo
       let isOpen = false
       const fail = (error: Error) => {
         if (!isOpen) reject(error)
-        else if (!this.#isEnding) this.emit('error', error)
+        // Before anybody listens it is told by the first `send`.
+        else if (!this.#isEnding && this.listenerCount('error') > 0) this.emit('error', error)
       }
       const unreachable = (error: Error) => fail(new LinkClosed(`the broker is not reached: ${error.message}`))
       this.#udp.on('error', unreachable)

@@ -58,6 +58,14 @@ describe('a DTLS session as a socket', () => {
     expect(await sent(socket, Buffer.from('x'))).toBeInstanceOf(LinkClosed)
   })
 
+  test('a session that ends before anybody listens is no error of the process', async () => {
+    const socket = await open()
+    const closed = server.nextClose()
+    server.opened.at(-1)?.close()
+    await closed
+    await expect.poll(() => sent(socket, Buffer.from('x'))).toBeInstanceOf(LinkClosed)
+  })
+
   test('its own end is none, and tells the other side', async () => {
     const socket = await open()
     const errors: Error[] = []
