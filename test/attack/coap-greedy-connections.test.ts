@@ -57,12 +57,6 @@ beforeAll(async () => {
   const issued = await broker.api('POST', '/v1/credentials', { owner: 't1', kind: 'secret', audience: 'mqtt' })
   secret = issued.secret
   witness = await CoapStreamClient.tcp(port())
-  // It answers Pings, or it would be cut.
-  witness.stream.on('data', () => {
-    for (const signal of witness.signals.splice(0))
-      if (signal.kind === 'ping')
-        witness.send({ code: 0xe3, token: signal.token, options: [], payload: Buffer.alloc(0) })
-  })
   query = await logIn(witness, 't1', secret)
 })
 beforeEach(async () => {

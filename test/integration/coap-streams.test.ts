@@ -321,6 +321,7 @@ describe('bounds', () => {
   test('who is silent is asked, and who does not answer is cut', async () => {
     await open({ pingAfter: 10, pongTimeout: 5 })
     const one = await client()
+    one.answersPings = false
     await one.request(HELLO)
     server.time.advance(10_200)
     const asked = await one.signal('ping')

@@ -18,6 +18,7 @@ const USUAL_PORTS: readonly (readonly [host: string, port: number])[] = [
   ['127.0.0.1', 8083],
   ['0.0.0.0', 8084],
   ['127.0.0.1', 8443],
+  ['0.0.0.0', 5684],
 ]
 /** Over UDP. */
 const COAP = [5683, 5684]

@@ -8,7 +8,14 @@ import { encodeFrame, type FramedMessage } from '../../src/coap-wire/frame.ts'
 import { FrameReader } from '../../src/coap-wire/frame-reader.ts'
 import type { CoapMessage, CoapOption } from '../../src/coap-wire/message.ts'
 import { OPTION, optionOf, uintValue } from '../../src/coap-wire/options.ts'
-import { BASE_CAPABILITIES, type Capabilities, csm, readSignal, type Signal } from '../../src/coap-wire/signalling.ts'
+import {
+  BASE_CAPABILITIES,
+  type Capabilities,
+  csm,
+  pong,
+  readSignal,
+  type Signal,
+} from '../../src/coap-wire/signalling.ts'
 import { CoapInbox } from './coap-inbox.ts'
 
 export interface StreamRequest {
@@ -58,6 +65,7 @@ export class CoapStreamClient {
   /** Responses that nobody waits for: notifications too. */
   readonly inbox = new CoapInbox()
   readonly signals: Signal[] = []
+  answersPings = true
   /** What the server has said that it can do. */
   theirs = BASE_CAPABILITIES
   /** Resolves when the connection has ended. */
@@ -194,6 +202,7 @@ export class CoapStreamClient {
       else if (codeClass(message.code) === 7) {
         const signal = readSignal(message, this.theirs)
         if (signal.kind === 'csm') this.theirs = signal.capabilities
+        if (signal.kind === 'ping' && this.answersPings) this.send(pong(signal.token, false))
         this.signals.push(signal)
         for (const watch of [...this.#watchers]) watch()
       }
