@@ -25,6 +25,7 @@ import type { CoapLimits } from './limits.ts'
 import type { MessageCounters, OscoreResult } from './message-counters.ts'
 import type { OscoreContexts, ServerContext } from './oscore-contexts.ts'
 import { OscorePeer } from './oscore-peer.ts'
+import { OscorePlaces } from './oscore-places.ts'
 import type { Response } from './resource.ts'
 import { AMPLIFICATION } from './unreliable-peer.ts'
 
@@ -59,6 +60,7 @@ export class OscoreFront {
   readonly #parts: OscoreFrontParts
   readonly #echo: EchoGuard
   readonly #exhausted = new WeakSet<ServerContext>()
+  readonly #places = new OscorePlaces()
   #peers = 0
 
   constructor(parts: OscoreFrontParts) {
@@ -146,6 +148,7 @@ export class OscoreFront {
     const peer: OscorePeer = new OscorePeer(outer, {
       context,
       number: this.#peers,
+      places: this.#places,
       largestBlock: dispatcher.largestBlock,
       outgoingQueue: limits.outgoingQueue,
       log,

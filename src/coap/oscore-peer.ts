@@ -9,12 +9,14 @@ import { asNotified } from './block2.ts'
 import type { Asker } from './dispatcher.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { ServerContext } from './oscore-contexts.ts'
+import type { OscorePlaces } from './oscore-places.ts'
 import type { Fate, Notification } from './resource.ts'
 
 export interface OscorePeerParts {
   readonly context: ServerContext
   /** Unlike that of any other peer of the server. */
   readonly number: number
+  readonly places: OscorePlaces
   /** Size exponent of the largest block. */
   readonly largestBlock: number
   /** Notifications that wait for a sequence number. */
@@ -38,7 +40,6 @@ export class OscorePeer implements Asker {
   readonly #parts: OscorePeerParts
   /** Where the last request came from that was verified, and was new. */
   #outer: Asker
-  readonly #followed = new WeakSet<Asker>()
   /** What notifications answer (RFC 8613 7.4.1), by token as Latin-1. */
   readonly #registrations = new Map<string, RequestBinding>()
   /** Confirmable ones whose fate is open. */
@@ -51,7 +52,7 @@ export class OscorePeer implements Asker {
   constructor(outer: Asker, parts: OscorePeerParts) {
     this.#parts = parts
     this.#outer = outer
-    this.#follow(outer)
+    parts.places.enter(outer, this)
     const { id } = parts.context
     const place = () => this.#outer.endpoint
     this.endpoint = {
@@ -96,7 +97,8 @@ export class OscorePeer implements Asker {
     const before = this.#outer
     if (before === outer) return
     this.#outer = outer
-    this.#follow(outer)
+    this.#parts.places.leave(before, this)
+    this.#parts.places.enter(outer, this)
     const again = [...this.#pending]
     this.#pending.clear()
     for (const { notification } of again) before.withdraw(notification.token)
@@ -149,6 +151,7 @@ export class OscorePeer implements Asker {
   gone(): void {
     if (this.#isGone) return
     this.#isGone = true
+    this.#parts.places.leave(this.#outer, this)
     const listeners = this.#goneListeners
     this.#goneListeners = []
     this.#registrations.clear()
@@ -159,14 +162,6 @@ export class OscorePeer implements Asker {
         this.#parts.log.error({ cause: printable(String(error)) }, 'an OSCORE peer that left could not be cleared away')
       }
     }
-  }
-
-  #follow(outer: Asker): void {
-    if (this.#followed.has(outer)) return
-    this.#followed.add(outer)
-    outer.onGone(() => {
-      if (this.#outer === outer) this.gone()
-    })
   }
 
   // --- out ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 // OSCORE (RFC 8613) as a way in, over raw datagrams: what devices do with a context, and what ends it.
+import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CODE } from '../../src/coap-wire/codes.ts'
 import { type CoapMessage, TYPE } from '../../src/coap-wire/message.ts'
@@ -163,12 +164,22 @@ describe('over TCP (RFC 8323)', () => {
 
 describe('what ends a context', () => {
   test('revocation: observers are told, protected, and the next request finds nothing', async () => {
-    const { speaks, own, credential } = await device()
+    const { speaks, own, credential, id } = await device()
     const observation = await speaks.observe(own)
     await broker.api('POST', `/v1/credentials/${credential}/revoke`, { reason: 'stolen' })
     const last = await observation.next()
     expect(told(last)).toBe('4.01')
     expect(observeIn(last)).toBeNull()
+    const { secret } = await broker.secret(id)
+    const other = await connectAsync(`mqtt://127.0.0.1:${broker.port('mqtt')}`, {
+      clientId: id,
+      username: id,
+      password: secret,
+    })
+    await other.publishAsync(own, 'not for thieves', { qos: 1 })
+    await other.endAsync()
+    await speaks.client.ping()
+    expect(observation.inbox.messages).toEqual([])
     const next = await speaks.get(own, { echo: false })
     expect(told(next)).toBe('4.01')
     expect(next.payload.toString()).toBe('Security context not found')
