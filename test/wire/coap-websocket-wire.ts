@@ -1,5 +1,5 @@
 // CoAP over WebSocket for tests (RFC 8323 4.2), written from its text and from RFC 7252 3.1 and sharing nothing with src:
-// no program in Debian speaks it.
+// no program in Debian speaks it. Long tokens are those of RFC 8974 2.1.
 import { type ClientOptions, createWebSocketStream, WebSocket } from 'ws'
 import type { FramedMessage } from '../../src/coap-wire/frame.ts'
 import type { CoapOption } from '../../src/coap-wire/message.ts'
@@ -14,7 +14,8 @@ function split(n: number): { nibble: number; extension: number[] } {
 }
 
 function encode({ code, token, options, payload }: FramedMessage): Buffer {
-  const bytes: number[] = [token.length, code, ...token] // Len 0, a token of up to 12 bytes
+  const length = split(token.length)
+  const bytes: number[] = [length.nibble, code, ...length.extension, ...token] // Len 0
   let number = 0
   for (const option of options) {
     const delta = split(option.number - number)
@@ -28,10 +29,13 @@ function encode({ code, token, options, payload }: FramedMessage): Buffer {
 function decode(bytes: Buffer): FramedMessage {
   const first = bytes[0] ?? 0
   if (first >> 4 !== 0) throw new Error(`Len is ${first >> 4}, and must be 0 over WebSocket`)
-  let at = 2 + (first & 15)
+  let at = 2
   const byte = () => bytes[at++] ?? 0
   const extended = (nibble: number) =>
     nibble === 13 ? byte() + 13 : nibble === 14 ? byte() * 256 + byte() + 269 : nibble
+  const tokenLength = extended(first & 15)
+  const token = bytes.subarray(at, at + tokenLength)
+  at += tokenLength
   const options: CoapOption[] = []
   let number = 0
   let payload = Buffer.alloc(0)
@@ -46,7 +50,7 @@ function decode(bytes: Buffer): FramedMessage {
     options.push({ number, value: bytes.subarray(at, at + length) })
     at += length
   }
-  return { code: bytes[1] ?? 0, token: bytes.subarray(2, 2 + (first & 15)), options, payload }
+  return { code: bytes[1] ?? 0, token, options, payload }
 }
 
 const WIRE: Wire = { encode, read: chunk => [decode(chunk)] }
