@@ -64,7 +64,7 @@ export class ReliablePeer implements Asker {
     this.name = `${address} ${id}`
     this.endpoint = new StreamEndpoint(connection, id, this.#signals, {
       send: bytes => this.#outbox.send(bytes, true),
-      close: () => this.end('ended', abort('not authorized')),
+      close: () => this.end('ended', abort('the session has ended')),
     })
     this.#outbox = new StreamOutbox({
       stream,

@@ -116,7 +116,7 @@ describe.each([
     for (const topic of ['a', 'b', 'c']) observations.push(await observeAt(client, `device/${id}/${topic}`))
     await broker.api('POST', `/v1/credentials/${shown.id}/revoke`, { reason: 'lost' })
     for (const { next } of observations) expect(told(await next())).toBe('4.01')
-    expect(await client.signal('abort')).toMatchObject({ diagnostic: 'not authorized' })
+    expect(await client.signal('abort')).toMatchObject({ diagnostic: 'the session has ended' })
     await client.ended
     expect(await live(id)).toEqual([])
   })

@@ -422,7 +422,7 @@ describe('notifications', () => {
     server.observer.notify({ ...notification(Buffer.from([5]), NOTHING), code: CODE.Unauthorized, options: [] })
     server.observer.endpoint.close()
     expect((await one.next()).code).toBe(CODE.Unauthorized)
-    expect(await one.signal('abort')).toMatchObject({ diagnostic: 'not authorized' })
+    expect(await one.signal('abort')).toMatchObject({ diagnostic: 'the session has ended' })
     await one.ended
     expect(one.received.some(({ payload }) => payload.includes('secret'))).toBe(false)
     expect(await server.metric('connections_ended_total ended')).toBe(1)
