@@ -2,7 +2,6 @@
 // nor id. What requests mean is the dispatcher's.
 import { CODE, codeClass, isRequest } from '../coap-wire/codes.ts'
 import type { FramedMessage } from '../coap-wire/frame.ts'
-import type { FrameBounds, MessageReader } from '../coap-wire/frame-reader.ts'
 import { type CoapMessage, type CoapOption, TYPE } from '../coap-wire/message.ts'
 import { OPTION, optionOf } from '../coap-wire/options.ts'
 import { abort, type Capabilities, csm, ping, pong, release, type Signal } from '../coap-wire/signalling.ts'
@@ -17,6 +16,7 @@ import { Signals } from './signals.ts'
 import type { StreamContext, StreamEnding } from './stream-context.ts'
 import { type Connection, StreamEndpoint } from './stream-endpoint.ts'
 import { StreamHealth } from './stream-health.ts'
+import { StreamIntake } from './stream-intake.ts'
 import { StreamOutbox } from './stream-outbox.ts'
 import { TokenBucket } from './token-bucket.ts'
 
@@ -25,9 +25,6 @@ const PENANCE = 100
 const NOTHING: Buffer = Buffer.alloc(0)
 /** RFC 8323 7.1: the order is that of the connection, so that the number may be left out. */
 const OBSERVE: CoapOption = { number: OPTION.Observe, value: NOTHING }
-
-/** What keeps us from reading on. */
-type Hindrance = 'admission' | 'in-flight' | 'rate' | 'backlog'
 
 export class ReliablePeer implements Asker {
   readonly endpoint: StreamEndpoint
@@ -41,15 +38,11 @@ export class ReliablePeer implements Asker {
   readonly #outbox: StreamOutbox
   readonly #health: StreamHealth
   readonly #signals = new Signals()
-  readonly #bounds: FrameBounds
-  readonly #reader: MessageReader
+  readonly #intake: StreamIntake
   readonly #bucket: TokenBucket
-  readonly #hindrances = new Set<Hindrance>()
   /** Requests that are being answered. */
   readonly #underWay = new Set<Promise<void>>()
   #goneListeners: (() => void)[] = []
-  /** Bytes of the message that has begun to come, as they are counted. */
-  #unread = 0
   #isAdmitted = false
   /** Nothing of the peer is taken any more. */
   #isOver = false
@@ -73,17 +66,23 @@ export class ReliablePeer implements Asker {
       streams,
       log,
       dropped: () => context.counters.dropped('queue'),
-      relieved: () => this.#unhinder('backlog'),
+      relieved: () => this.#intake.unhinder('backlog'),
     })
-    this.#bounds = { messageBytes: limits.earlyMessageBytes, tokenBytes: limits.tokenBytes }
-    this.#reader = framing.reader(this.#bounds)
+    this.#intake = new StreamIntake(
+      { stream, framing, limits, streams },
+      {
+        take: message => this.#take(message),
+        fault: fault => this.end(fault, abort(DIAGNOSTICS[fault] ?? fault)),
+        failed: error => this.#failed(error),
+      },
+    )
     this.#bucket = new TokenBucket(limits, clock.now())
     this.#health = new StreamHealth(
       { limits, clock, wheel },
       {
         ping: token => this.#say(ping(token)),
         end: reason => this.end(reason, reason === 'idle' ? release('idle') : abort(DIAGNOSTICS[reason] ?? reason)),
-        isWaitingForUs: () => this.#hindrances.has('in-flight') || this.#hindrances.has('admission'),
+        isWaitingForUs: () => this.#intake.isHinderedBy('in-flight') || this.#intake.isHinderedBy('admission'),
       },
     )
     stream.on('data', (chunk: Buffer) => this.#received(chunk))
@@ -93,13 +92,13 @@ export class ReliablePeer implements Asker {
   /** Begins: at once, or when the door has said whom the connection proves. */
   async open(): Promise<void> {
     if (hasShown(this.endpoint.shown)) {
-      this.#hinder('admission')
+      this.#intake.hinder('admission')
       await this.#context.admit(this)
       if (this.#isOver) return
       this.#letIn()
     }
     this.#sayWhatWeCan()
-    this.#unhinder('admission')
+    this.#intake.unhinder('admission')
   }
 
   // --- out --------------------------------------------------------------------------------------------------------------
@@ -163,12 +162,12 @@ export class ReliablePeer implements Asker {
   /** Whoever does not read what it is answered is not read either. */
   #send(bytes: Buffer, isContent: boolean): void {
     this.#outbox.send(bytes, isContent)
-    if (this.#outbox.isCongested) this.#hinder('backlog')
+    if (this.#outbox.isCongested) this.#intake.hinder('backlog')
   }
 
   #sayWhatWeCan(): void {
-    const { messageBytes: maxMessageSize, tokenBytes } = this.#bounds
-    const ours: Capabilities = { maxMessageSize, tokenBytes, blockWise: true }
+    const { tokenBytes } = this.#context.limits
+    const ours: Capabilities = { maxMessageSize: this.#intake.messageBytes, tokenBytes, blockWise: true }
     this.#say(csm(ours))
   }
 
@@ -177,33 +176,12 @@ export class ReliablePeer implements Asker {
   #received(chunk: Buffer): void {
     if (this.#isOver) return
     this.#health.heard()
-    this.#reader.push(chunk)
-    this.#readOn()
+    this.#intake.received(chunk)
   }
 
-  #readOn(): void {
-    try {
-      while (!this.#isOver && this.#hindrances.size === 0) {
-        const next = this.#reader.next()
-        if (next === null) break
-        if (typeof next === 'string') this.end(next, abort(DIAGNOSTICS[next] ?? next))
-        else this.#take(next)
-      }
-    } catch (error) {
-      this.#context.log.error({ cause: printable(String(error)) }, 'a CoAP message could not be handled')
-      this.end('malformed', abort('internal error'))
-    }
-    this.#countUnread(this.#isOver ? 0 : this.#reader.held)
-    if (
-      this.#streams.unread > this.#context.limits.unreadBytes &&
-      this.#unread > this.#context.limits.earlyMessageBytes
-    )
-      this.end('memory', abort(DIAGNOSTICS.memory ?? ''))
-  }
-
-  #countUnread(bytes: number): void {
-    this.#streams.unread += bytes - this.#unread
-    this.#unread = bytes
+  #failed(error: unknown): void {
+    this.#context.log.error({ cause: printable(String(error)) }, 'a CoAP message could not be handled')
+    this.end('malformed', abort('internal error'))
   }
 
   #take(message: FramedMessage): void {
@@ -291,8 +269,8 @@ export class ReliablePeer implements Asker {
   }
 
   #doPenance(): void {
-    this.#hinder('rate')
-    this.#context.wheel.after(PENANCE, () => this.#unhinder('rate'))
+    this.#intake.hinder('rate')
+    this.#context.wheel.after(PENANCE, () => this.#intake.unhinder('rate'))
   }
 
   #await(answering: Promise<void>): void {
@@ -300,10 +278,10 @@ export class ReliablePeer implements Asker {
       .catch(error => this.#context.log.error({ cause: printable(String(error)) }, 'a CoAP answer could not be sent'))
       .finally(() => {
         this.#underWay.delete(settled)
-        if (this.#underWay.size < this.#context.limits.requestsInFlight) this.#unhinder('in-flight')
+        if (this.#underWay.size < this.#context.limits.requestsInFlight) this.#intake.unhinder('in-flight')
       })
     this.#underWay.add(settled)
-    if (this.#underWay.size >= this.#context.limits.requestsInFlight) this.#hinder('in-flight')
+    if (this.#underWay.size >= this.#context.limits.requestsInFlight) this.#intake.hinder('in-flight')
   }
 
   #answer(message: CoapMessage, response: Response): void {
@@ -321,25 +299,8 @@ export class ReliablePeer implements Asker {
     this.#isAdmitted = true
     this.#connection.admitted()
     this.#health.letIn()
-    this.#bounds.messageBytes = this.#context.limits.streamMessageBytes
+    this.#intake.messageBytes = this.#context.limits.streamMessageBytes
     if (this.#signals.hasBegun) this.#sayWhatWeCan()
-  }
-
-  // --- when to read -----------------------------------------------------------------------------------------------------
-
-  #hinder(by: Hindrance): void {
-    this.#hindrances.add(by)
-    this.#connection.stream.pause()
-  }
-
-  #unhinder(from: Hindrance): void {
-    if (!this.#hindrances.delete(from) || this.#hindrances.size > 0 || this.#isOver) return
-    // Others have their turn before what has come meanwhile is read.
-    setImmediate(() => {
-      if (this.#isOver || this.#hindrances.size > 0) return
-      this.#readOn()
-      if (this.#hindrances.size === 0 && !this.#isOver) this.#connection.stream.resume()
-    })
   }
 
   // --- the end ----------------------------------------------------------------------------------------------------------
@@ -349,10 +310,8 @@ export class ReliablePeer implements Asker {
     this.#isOver = true
     this.#health.close()
     this.#streams.ended(reason)
-    this.#countUnread(0)
+    this.#intake.close()
     const { stream } = this.#connection
-    // Nothing of it is taken, but the end is to be seen.
-    stream.resume()
     const { lingerTimeout } = this.#context.limits
     this.#context.wheel.after(lingerTimeout, () => stream.destroy())
   }
