@@ -80,9 +80,16 @@ describe.each(['coap-client-openssl', 'coap-client-gnutls'])('%s', client => {
     test('a wrong key and an unknown identity get nowhere, and look alike', async () => {
       const wrong = await coap('get', psk('t1', 'another key, as long as that one'), 'ps/device/t1/state')
       const unknown = await coap('get', psk('t9', KEY), 'ps/device/t1/state')
-      const plain = (text: string) => text.replace(/^\w{3} \d+ [\d:.]+ /gm, '').replace(/:\d+/g, '')
+      // How often a flight was repeated before the client gave up is its patience, not our answer.
+      const plain = (text: string) =>
+        new Set(
+          text
+            .replace(/^\w{3} \d+ [\d:.]+ /gm, '')
+            .replace(/:\d+/g, '')
+            .split('\n'),
+        )
       expect(wrong).not.toContain('by ')
-      expect(plain(unknown)).toBe(plain(wrong))
+      expect(plain(unknown)).toEqual(plain(wrong))
     })
 
     test('a certificate is the device', async () => {
