@@ -6,7 +6,13 @@ import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { addonPath, buildNative, ROOT } from './build-native.mjs'
 
-const TESTS = ['test/attack/dtls-', 'test/integration/dtls-', 'test/integration/coap-udp-', 'test/integration/coaps-']
+const TESTS = [
+  'test/attack/dtls-',
+  'test/integration/dtls-',
+  'test/integration/coap-udp-',
+  'test/integration/udp-addon-',
+  'test/integration/coaps-',
+]
 
 for (const addon of ['dtls', 'udp']) buildNative(ROOT, { addon, asan: true })
 const library = spawnSync('g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim()
