@@ -3,16 +3,50 @@ import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { DatagramSocket } from '../../simulator/devices/datagram-socket.ts'
 import { DtlsSocket, type DtlsSocketParts } from '../../simulator/devices/dtls-socket.ts'
-import { type Link, LinkClosed, type Login, LoginRefused } from '../../simulator/devices/link.ts'
+import type { BrokerAddress } from '../../simulator/devices/home-device.ts'
+import { type Endpoint, type Link, LinkClosed, type Login, LoginRefused } from '../../simulator/devices/link.ts'
 import { openLink } from '../../simulator/devices/open-link.ts'
 import { signToken } from '../../simulator/devices/signed-token.ts'
 import type { WireMessage } from '../../simulator/message.ts'
 import { FREE_PORTS_WITH_BOTH_COAP, FREE_PORTS_WITH_COAPS, startBroker, type TestBroker } from '../fixtures/broker.ts'
-import { udp } from '../fixtures/datagram-network.ts'
+import { type Address, type Port, udp } from '../fixtures/datagram-network.ts'
 import { IDENTITY, KEY, keyOf, type ServerEnd, startServer } from '../fixtures/dtls.ts'
 import { contextOf, issueContext } from '../fixtures/oscore-device.ts'
 
 const living = () => new AbortController().signal
+
+/** Between one device and the broker, until it is cut: then what goes in does not come out, and nobody hears of it. */
+class Wire {
+  readonly endpoint: Endpoint
+  readonly #ends: readonly Port[]
+  #isCut = false
+
+  private constructor(endpoint: Endpoint, ends: readonly Port[]) {
+    this.endpoint = endpoint
+    this.#ends = ends
+  }
+
+  static async to(port: number): Promise<Wire> {
+    let device: Address | undefined
+    const out: Port = await udp.bind(datagram => {
+      if (device && !wire.#isCut) front.send(datagram, device)
+    })
+    const front: Port = await udp.bind((datagram, from) => {
+      device = from
+      if (!wire.#isCut) out.send(datagram, { address: '127.0.0.1', port })
+    })
+    const wire = new Wire({ host: front.at.address, port: front.at.port }, [front, out])
+    return wire
+  }
+
+  cut(): void {
+    this.#isCut = true
+  }
+
+  close(): void {
+    for (const end of this.#ends) end.close()
+  }
+}
 
 describe('a DTLS session as a socket', () => {
   let server: ServerEnd
@@ -126,13 +160,19 @@ describe('a link over protected CoAP', () => {
     return id
   }
 
+  type Listeners = BrokerAddress['listeners']
+
   interface Opened {
     readonly link: Link
     readonly heard: WireMessage[]
     readonly closed: Promise<string>
   }
 
-  async function open(clientId: string, login: Login): Promise<Opened> {
+  async function open(
+    clientId: string,
+    login: Login,
+    listeners: Listeners = broker.latchkey.listeners,
+  ): Promise<Opened> {
     const heard: WireMessage[] = []
     let tell: (reason: string) => void = () => {}
     const closed = new Promise<string>(resolve => {
@@ -140,7 +180,7 @@ describe('a link over protected CoAP', () => {
     })
     const link = await openLink({
       protocol: login.by === 'oscore' ? 'coap' : 'coaps',
-      broker: { listeners: broker.latchkey.listeners, httpsUrl: '', ca: broker.ca },
+      broker: { listeners, httpsUrl: '', ca: broker.ca },
       clientId,
       login,
       sessionExpiry: 0,
@@ -208,6 +248,21 @@ describe('a link over protected CoAP', () => {
       const refusal = await open(id, login).catch((error: unknown) => error)
       expect(refusal instanceof LoginRefused || refusal instanceof LinkClosed).toBe(true)
     })
+  })
+
+  test.each([
+    ['a pre-shared key', byPsk],
+    ['OSCORE', byOscore],
+  ])('with %s a network that falls silent is noticed, although nobody says so', async (_, by) => {
+    const id = await newDevice()
+    const { login } = await by(id)
+    const name = login.by === 'oscore' ? 'coap' : 'coaps'
+    const wire = await Wire.to(broker.port(name))
+    const { link, closed } = await open(id, login, { [name]: wire.endpoint })
+    expect(await link.publish(message(`device/${id}/up`, '[]'))).toBe('accepted')
+    wire.cut()
+    expect(await closed).toMatch(/no answer to GET \/ps in 4000 ms/)
+    wire.close()
   })
 
   test('a broker of another house is not believed', async () => {

@@ -170,8 +170,8 @@ describe('a home whose broker goes silent', () => {
   let devices: HomeDevice[] = []
   beforeAll(async () => {
     home = await TestHome.open()
-    const nursery = ['thermostat-nursery', 'ac-nursery', 'thermostat-kitchen']
-    devices = home.devices(3_600).filter(({ id }) => nursery.includes(id))
+    const some = ['thermostat-kitchen', 'thermostat-living-room', 'ac-bedroom', 'thermostat-nursery', 'ac-nursery']
+    devices = home.devices(3_600).filter(({ id }) => some.includes(id))
     await Promise.all(devices.map(async device => device.start(await home.token(device))))
   })
   afterAll(async () => {
@@ -223,7 +223,9 @@ function devicesOfEachKind(): string[] {
     'thermostat-bedroom',
     'thermostat-study',
     'thermostat-nursery',
+    'ac-living-room',
     'ac-bedroom',
+    'ac-study',
     'ac-nursery',
     'gateway-hall',
   ]
