@@ -2,7 +2,7 @@
 import type { Socket } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { CODE, codeClass } from '../../src/coap-wire/codes.ts'
-import { decode } from '../../src/coap-wire/decode.ts'
+import { decode, isMalformed } from '../../src/coap-wire/decode.ts'
 import { OPTION, optionOf } from '../../src/coap-wire/options.ts'
 import type { OscoreContext } from '../../src/coap-wire/oscore-client.ts'
 import { OscoreDatagrams } from '../../src/coap-wire/oscore-datagrams.ts'
@@ -66,10 +66,6 @@ export class OscoreSocket extends EventEmitter<SocketEvents> implements Datagram
  */
 function isForged(bytes: Buffer): boolean {
   const message = decode(bytes)
-  return (
-    message !== null &&
-    codeClass(message.code) === SUCCESS &&
-    'options' in message &&
-    optionOf(message, OPTION.OSCORE) === null
-  )
+  if (message === null || isMalformed(message)) return false
+  return codeClass(message.code) === SUCCESS && optionOf(message, OPTION.OSCORE) === null
 }
