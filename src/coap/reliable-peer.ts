@@ -134,6 +134,13 @@ export class ReliablePeer implements Asker {
     if (this.#isOver) return
     this.#stop(reason)
     this.#outbox.end(this.#connection.framing.encode(lastWords))
+    this.#destroyAfter(this.#context.limits.lingerTimeout)
+  }
+
+  /** The server ends: whoever has said Release waits no longer for what is being answered. */
+  shutDown(): void {
+    this.end('shutting-down', release('shutting down'))
+    if (!this.#connection.stream.writableEnded) this.#connection.stream.destroy()
   }
 
   #encode(token: Buffer, { code, options = [], payload = NOTHING }: Response): Buffer {
@@ -243,7 +250,11 @@ export class ReliablePeer implements Asker {
   /** RFC 8323 5.5: what has been asked is answered, and then nothing is left to do. */
   #released(): void {
     this.#stop('peer')
-    void Promise.all(this.#underWay).then(() => this.#outbox.finish())
+    this.#destroyAfter(this.#context.limits.pongTimeout * 1000)
+    void Promise.all(this.#underWay).then(() => {
+      this.#outbox.finish()
+      this.#destroyAfter(this.#context.limits.lingerTimeout)
+    })
   }
 
   // --- requests ---------------------------------------------------------------------------------------------------------
@@ -311,9 +322,11 @@ export class ReliablePeer implements Asker {
     this.#health.close()
     this.#streams.ended(reason)
     this.#intake.close()
+  }
+
+  #destroyAfter(milliseconds: number): void {
     const { stream } = this.#connection
-    const { lingerTimeout } = this.#context.limits
-    this.#context.wheel.after(lingerTimeout, () => stream.destroy())
+    this.#context.wheel.after(milliseconds, () => stream.destroy())
   }
 
   #closed(): void {

@@ -1,5 +1,4 @@
 // CoAP over TCP, TLS and WebSocket (RFC 8323): one port, and the connections that came through it.
-import { release } from '../coap-wire/signalling.ts'
 import type { Random } from '../model/clock.ts'
 import type { Admission } from '../stream/admission.ts'
 import { type HandshakeLine, type Listener, openListener, type TlsTerms } from '../stream/listener.ts'
@@ -107,7 +106,7 @@ export class StreamListener {
   async close(): Promise<void> {
     this.#listener.stopAccepting()
     const gone = Array.from(this.#peers, peer => new Promise<void>(resolve => peer.onGone(resolve)))
-    for (const peer of [...this.#peers]) peer.end('shutting-down', release('shutting down'))
+    for (const peer of [...this.#peers]) peer.shutDown()
     // Each is cut by itself when its peer does not take the goodbye in time.
     await Promise.all(gone)
     await this.#listener.close()

@@ -208,6 +208,7 @@ describe('signalling', () => {
     one.send(release('bye'))
     one.send(one.compose({ path: 'hello' }))
     await expect.poll(() => server.waiting).toBe(1)
+    server.time.advance(5_000)
     await server.release()
     expect((await answer).payload.toString()).toBe('late')
     await one.ended
@@ -228,6 +229,16 @@ describe('signalling', () => {
     const one = await client()
     await server.server.close()
     expect(await one.signal('release')).toMatchObject({ diagnostic: 'shutting down' })
+    await one.ended
+  })
+
+  test('who has said Release does not keep the server from ending', async () => {
+    await open()
+    const one = await client()
+    one.send(one.compose({ path: 'slow' }))
+    one.send(release('bye'))
+    await expect.poll(() => server.metric('connections_ended_total peer')).toBe(1)
+    await server.server.close()
     await one.ended
   })
 
