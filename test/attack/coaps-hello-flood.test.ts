@@ -15,9 +15,11 @@ import { openChannel } from '../fixtures/coaps-device.ts'
 import { record } from '../fixtures/dtls-datagrams.ts'
 
 const HELLOS = 200_000
+/** The kernel may drop some. */
+const SENT = 204_000
 const SENDERS = 32
 /** Hellos between two looks at whether the broker still serves. */
-const BURST = 2_000
+const BURST = 250
 const NEWCOMER_EVERY = 20_000
 const MEGABYTE = 1 << 20
 /** Where the client random of a hello lies: behind the headers of record and handshake, and the version. */
@@ -53,7 +55,7 @@ test(`${HELLOS} spoofed hellos`, { timeout: 180_000 }, async () => {
   const hello = sent[0] ?? Buffer.alloc(0)
   const flood = await Flood.begin(hello)
   const memory: number[] = []
-  for (let round = 0; round * BURST < HELLOS; round += 1) {
+  for (let round = 0; round * BURST < SENT; round += 1) {
     flood.burst(BURST, port())
     // What was sent before it was read before it: the broker takes datagrams in their order.
     const put = await open.client.request({ code: CODE.PUT, path: 'ps/device/honest/state', payload: `${round}` })
@@ -67,7 +69,8 @@ test(`${HELLOS} spoofed hellos`, { timeout: 180_000 }, async () => {
       memory.push(await broker.memory())
     }
   }
-  await expect.poll(() => broker.metric('latchkey_dtls_hellos_total')).toBeGreaterThanOrEqual(HELLOS)
+  const read = () => broker.metric('latchkey_dtls_hellos_total')
+  await expect.poll(read, { timeout: 20_000 }).toBeGreaterThanOrEqual(HELLOS)
   expect(await broker.metric('latchkey_dtls_pending')).toBe(0)
   // The open one and the newcomers, whose goodbyes may have been lost.
   expect(await broker.metric('latchkey_dtls_sessions')).toBeLessThanOrEqual(1 + memory.length)
@@ -75,7 +78,7 @@ test(`${HELLOS} spoofed hellos`, { timeout: 180_000 }, async () => {
   const { came } = flood
   await flood.end()
   console.info(
-    `${HELLOS * hello.length} bytes in, ${came} out, RSS ${memory.map(each => Math.round(each / MEGABYTE))} MB`,
+    `${SENT * hello.length} bytes in, ${came} out, RSS ${memory.map(each => Math.round(each / MEGABYTE))} MB`,
   )
   expect(came).toBeGreaterThan(0)
   expect(came).toBeLessThan(3 * HELLOS * hello.length)
