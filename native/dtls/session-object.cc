@@ -8,6 +8,8 @@ namespace {
 struct Held {
   std::unique_ptr<Session> session;
   bool doomed = false;
+  /// Its object frees it from now on.
+  bool wrapped = false;
 };
 
 void drop(napi_env env, void* data, void*) {
@@ -185,6 +187,7 @@ napi_value construct(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   if (napi_wrap(env, call.self, data, drop, nullptr, nullptr) != napi_ok) return nullptr;
+  static_cast<Held*>(data)->wrapped = true;
   int64_t now = 0;
   napi_adjust_external_memory(env, kSessionBytes, &now);
   return call.self;
@@ -214,6 +217,7 @@ napi_value wrapSession(napi_env env, napi_value session_class, std::unique_ptr<S
   napi_value made = nullptr;
   if (napi_create_external(env, held.get(), nullptr, nullptr, &external) != napi_ok ||
       napi_new_instance(env, session_class, 1, &external, &made) != napi_ok) {
+    if (held->wrapped) held.release();
     throwError(env, "ERR_DTLS", "there is no memory for a DTLS session");
     return nullptr;
   }
