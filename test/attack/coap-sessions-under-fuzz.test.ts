@@ -27,6 +27,7 @@ const MEGABYTE = 1 << 20
 const LISTENERS = ['coap', 'coaps', 'coap+tcp', 'coaps+tcp', 'coap+ws', 'coaps+ws'] as const
 const TOPIC = 'witness/count'
 const BLOCK = 64
+const FETCHED = 1024
 
 const POLICY = `
 version: 1
@@ -185,7 +186,13 @@ class SlowTransfer {
     expect(told(answer)).toBe(more ? '2.31' : '2.04')
   }
 
+  /** Whether it lies there as it was sent; it may have to be fetched in blocks. */
   async result(): Promise<boolean> {
-    return (await this.#witness.request({ path: this.#path })).payload.equals(this.#body)
+    for (let at = 0; at < this.#body.length; at += FETCHED) {
+      const options = [blockOption(OPTION.Block2, { number: at / FETCHED, more: false, sizeExponent: 6 })]
+      const { payload } = await this.#witness.request({ path: this.#path, options })
+      if (!payload.equals(this.#body.subarray(at, at + FETCHED))) return false
+    }
+    return true
   }
 }
