@@ -53,9 +53,6 @@ export interface DtlsListenerOptions {
   readonly recordFailedProof: (failure: FailedProof) => void
 }
 
-/** Certificates of a peer that are handed to the door. */
-const MAXIMUM_CHAIN = 8
-
 const offered = SUITES.filter(({ legacy }) => !legacy)
 const PSK_FIRST = [...offered.filter(({ by }) => by === 'psk'), ...offered.filter(({ by }) => by !== 'psk')].map(
   ({ name }) => name,
@@ -188,18 +185,10 @@ export class DtlsListener {
     const name = nameOf(session.peer)
     const shown = this.#shown(session, this.#claims.get(name))
     this.#claims.delete(name)
-    const endpoint: Endpoint = {
-      sessionId: `${this.#options.id}-${this.#sessions}`,
-      transport: 'coaps',
-      address: peerAddress(session.peer.address),
-      shown,
-      reliable: false,
-      largestMessage: session.maximumPayload,
-      send: bytes => this.#send(bytes, session),
-      close: () => session.close(),
-    }
+    session.releaseEvidence()
+    const endpoint = new SecureEndpoint(`${this.#options.id}-${this.#sessions}`, session, shown, this.#context)
     // The handshake has proved that it reads where it says it is.
-    const peer = new UnreliablePeer(this.#context, endpoint, name, true, () => session.close())
+    const peer = new UnreliablePeer(this.#context, endpoint, name, true, endpoint)
     this.#peers.set(session, peer)
     // One that has shown nothing yet makes room like a stranger, and is forgotten like one when it stays silent.
     this.#context.peers.add(peer, hasShown(shown))
@@ -209,7 +198,8 @@ export class DtlsListener {
   /** A key that was replaced or revoked between the handshake and now proves nothing, though its identity lives on. */
   #shown({ evidence }: DtlsSession, claim: Claim | undefined): Shown {
     const { suite, identity, chain, resumed } = evidence
-    const certificates = chain.slice(0, MAXIMUM_CHAIN)
+    // The door asks for no more than the peer's own, and the handshake has built its chain.
+    const certificates = chain.slice(0, 1)
     if (identity === undefined && !suite.includes('PSK')) return { certificates, pskIdentity: null }
     const holds = resumed || (claim !== undefined && claim.identity === identity && this.#holds(claim))
     return { certificates, pskIdentity: holds && identity !== undefined ? identity : '' }
@@ -242,12 +232,6 @@ export class DtlsListener {
     if (message === null) counters.dropped('malformed')
     else if (oversized && isRequestMessage(message)) peer.refuse(message, payload.length, dispatcher.tooLarge())
     else peer.receive(message, payload.length)
-  }
-
-  #send(bytes: Buffer, session: DtlsSession): void {
-    if (!session.isOpen) return
-    if (bytes.length > session.maximumPayload) this.#context.counters.dropped('size')
-    else session.send(bytes)
   }
 
   #closed(session: DtlsSession): void {

@@ -9,8 +9,11 @@ export interface Exchange {
   readonly lifetime: number
   /** Its handler still runs. */
   open: boolean
-  /** What a duplicate is sent: the answer itself, or the empty acknowledgement. Null for silence. */
-  answer: Buffer | null
+  /**
+   * What a duplicate is sent, in Latin-1: the answer itself, or the empty acknowledgement. Null for silence. A Buffer would keep
+   * alive the whole pool that it is cut from.
+   */
+  answer: string | null
 }
 
 /** Bytes kept for duplicates by all peers together, and what a kept answer costs beside its bytes. */
@@ -70,6 +73,10 @@ export class RecentExchanges {
 
   /** What a duplicate gets from now on. */
   keep(exchange: Exchange, answer: Buffer): void {
+    this.#keep(exchange, answer.latin1Slice())
+  }
+
+  #keep(exchange: Exchange, answer: string): void {
     this.#forget(exchange)
     exchange.answer = answer
     if (this.#closed) return
@@ -91,7 +98,7 @@ export class RecentExchanges {
       const { answer } = exchange
       if (answer !== null) {
         exchange.answer = null
-        this.keep(exchange, answer)
+        this.#keep(exchange, answer)
       }
     }
   }

@@ -38,12 +38,13 @@ export class CoapSession implements LiveSession {
   readonly publishesAs: string
   /** When it last asked for or acknowledged something; milliseconds since the epoch. */
   lastSeen: number
-  readonly held = new Set<Held>()
   readonly #keeper: SessionKeeper
   readonly #channel: Endpoint | null
   #principal: Principal
   #rights: Rights
   #ended = false
+  /** Most sessions observe nothing. */
+  #held: Set<Held> | null = null
 
   constructor({ id, principal, clientId, since, channel }: SessionFields, keeper: SessionKeeper) {
     this.id = id
@@ -62,6 +63,11 @@ export class CoapSession implements LiveSession {
 
   get rights(): Rights {
     return this.#rights
+  }
+
+  get held(): Set<Held> {
+    this.#held ??= new Set()
+    return this.#held
   }
 
   get isEnded(): boolean {
@@ -87,7 +93,7 @@ export class CoapSession implements LiveSession {
       this.end('client-id-not-yours')
       return
     }
-    for (const each of [...this.held]) each.accessChanged(principal)
+    for (const each of [...(this.#held ?? [])]) each.accessChanged(principal)
   }
 
   end(failure: FailureCode): void {
@@ -104,8 +110,8 @@ export class CoapSession implements LiveSession {
     if (this.#ended) return
     this.#ended = true
     this.#keeper.ended(this, failure)
-    for (const each of [...this.held]) each.end(failure ?? 'session-unknown')
-    this.held.clear()
+    for (const each of [...(this.#held ?? [])]) each.end(failure ?? 'session-unknown')
+    this.#held?.clear()
     if (failure !== null && !this.#mayGoOn(failure)) this.#channel?.close()
   }
 }

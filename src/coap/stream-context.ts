@@ -1,10 +1,6 @@
 // What all connections of a server share, beside what all peers do.
 import type { Meter } from '../model/meter.ts'
-
-/** Something that has bytes to write. */
-export interface Flushable {
-  flush(): void
-}
+import { WriteTurn } from '../stream/write-turn.ts'
 
 /** Why a connection ended, as the meter counts it. */
 export type StreamEnding =
@@ -31,16 +27,13 @@ export type StreamEnding =
   | 'shutting-down'
 
 /** Bytes of all connections, and the writing of what one turn of the event loop has made. */
-export class StreamContext {
-  /** Bytes that wait for readers. */
-  backlog = 0
+export class StreamContext extends WriteTurn {
   /** Bytes of messages that have not come as a whole. */
   unread = 0
   readonly #meter: Meter
-  #dirty: Flushable[] = []
-  #scheduled = false
 
   constructor(meter: Meter) {
+    super()
     this.#meter = meter
     meter.gauge('latchkey_coap_backlog_bytes', 'Bytes that wait for readers of CoAP connections', () => this.backlog)
     meter.gauge('latchkey_coap_unread_bytes', 'Bytes of CoAP messages that have not come as a whole', () => this.unread)
@@ -48,18 +41,5 @@ export class StreamContext {
 
   ended(reason: StreamEnding): void {
     this.#meter.count('latchkey_coap_connections_ended_total', { reason })
-  }
-
-  /** What one turn makes for a connection leaves in one system call. */
-  add(outbox: Flushable): void {
-    this.#dirty.push(outbox)
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      const dirty = this.#dirty
-      this.#scheduled = false
-      this.#dirty = []
-      for (const each of dirty) each.flush()
-    })
   }
 }

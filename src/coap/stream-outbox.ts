@@ -2,8 +2,9 @@
 import type { Duplex } from 'node:stream'
 import type { Log } from '../model/log.ts'
 import { printable } from '../model/printable.ts'
+import type { Flushable } from '../stream/write-turn.ts'
 import type { Fate, Notification } from './resource.ts'
-import type { Flushable, StreamContext } from './stream-context.ts'
+import type { StreamContext } from './stream-context.ts'
 import type { StreamLimits } from './stream-limits.ts'
 
 export interface StreamOutboxParts {

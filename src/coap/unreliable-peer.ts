@@ -113,8 +113,9 @@ export class UnreliablePeer implements Asker, Listed, OutboxLine {
       listener()
       return
     }
-    this.#goneListeners ??= []
-    this.#goneListeners.push(listener)
+    // A list that is pushed to has room for sixteen more; hardly any peer has a second listener.
+    if (this.#goneListeners === null) this.#goneListeners = [listener]
+    else this.#goneListeners.push(listener)
   }
 
   /** Its address has been proved, by Echo or by its channel. */
@@ -162,7 +163,7 @@ export class UnreliablePeer implements Asker, Listed, OutboxLine {
     const known = this.#recent.find(message.messageId, now)
     if (known !== null) {
       counters.duplicate()
-      if (verdict !== 'ignored' && known.answer !== null) this.send(known.answer)
+      if (verdict !== 'ignored' && known.answer !== null) this.send(Buffer.from(known.answer, 'latin1'))
       return null
     }
     if (verdict === 'ignored') {

@@ -5,7 +5,7 @@ import { TLSSocket } from 'node:tls'
 import type { Clock } from '../model/clock.ts'
 import { Failure } from '../model/failure.ts'
 import { malformed } from './byte-reader.ts'
-import type { Traffic, WriteTurn } from './write-turn.ts'
+import type { CountedTurn, Traffic } from './traffic.ts'
 
 export interface ConnectionLimits {
   /** Bytes of a packet before the peer is authenticated. */
@@ -49,7 +49,7 @@ export class Connection {
   readonly #stream: Duplex
   readonly #limits: ConnectionLimits
   readonly #clock: Clock
-  readonly #turn: WriteTurn
+  readonly #turn: CountedTurn
   #peer: Peer | null = null
   #out: Buffer[] = []
   #outBytes = 0
@@ -65,7 +65,7 @@ export class Connection {
   #partBytes = 0
   #needed = 0
 
-  constructor(stream: Duplex, limits: ConnectionLimits, clock: Clock, turn: WriteTurn) {
+  constructor(stream: Duplex, limits: ConnectionLimits, clock: Clock, turn: CountedTurn) {
     this.#stream = stream
     this.#limits = limits
     this.#clock = clock

@@ -9,7 +9,7 @@ import type { Meter } from '../model/meter.ts'
 import type { MqttLimits } from './limits.ts'
 import type { Reception } from './reception.ts'
 import type { SessionEngine } from './session-engine.ts'
-import type { WriteTurn } from './write-turn.ts'
+import type { CountedTurn } from './traffic.ts'
 
 /** What the gate asks of `access`. */
 export type GateAccess = Pick<Access, 'epoch' | 'rights'> & {
@@ -29,7 +29,7 @@ export interface GateContext {
   readonly meter: Meter
   readonly log: Log
   readonly limits: MqttLimits
-  readonly turn: WriteTurn
+  readonly turn: CountedTurn
   readonly reception: Reception
   /** Where clients that ask can have answers; see `responseInformationFor`. */
   readonly responseInformation?: string

@@ -16,7 +16,7 @@ import { MQTT_LIMITS, type MqttLimits } from './limits.ts'
 import { type MqttTransport, openListener } from './listeners.ts'
 import { RECEPTION_LIMITS, Reception, type ReceptionLimits } from './reception.ts'
 import type { SessionEngine } from './session-engine.ts'
-import { type Traffic, WriteTurn } from './write-turn.ts'
+import { CountedTurn, type Traffic } from './traffic.ts'
 
 export interface MqttServerParts {
   readonly bus: Bus
@@ -66,7 +66,7 @@ export class MqttServer {
     this.#admission = new Admission(limits, parts.clock, parts.meter, 'mqtt')
     const { authenticator: door } = parts
     const reception = new Reception(limits, parts.clock, parts.meter)
-    this.#context = { ...parts, door, engine, limits, reception, turn: new WriteTurn() }
+    this.#context = { ...parts, door, engine, limits, reception, turn: new CountedTurn() }
     let before = parts.clock.now()
     this.#sweep = setInterval(() => {
       const now = parts.clock.now()

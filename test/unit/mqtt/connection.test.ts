@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 import { array, assert, integer, property } from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Connection, type ConnectionLimits, type Peer } from '../../../src/mqtt/connection.ts'
-import { WriteTurn } from '../../../src/mqtt/write-turn.ts'
+import { CountedTurn } from '../../../src/mqtt/traffic.ts'
 
 const LIMITS: ConnectionLimits = {
   connectBytes: 50,
@@ -79,12 +79,12 @@ const packet = (letter: string, length = 2) => Buffer.from([0x30, length, ...Buf
 describe('connection', () => {
   let stream: OtherEnd
   let peer: RecordingPeer
-  let turn: WriteTurn
+  let turn: CountedTurn
   let connection: Connection
   beforeEach(() => {
     stream = new OtherEnd()
     peer = new RecordingPeer()
-    turn = new WriteTurn()
+    turn = new CountedTurn()
     connection = new Connection(stream, LIMITS, { now: () => 0 }, turn)
     connection.start(peer)
   })

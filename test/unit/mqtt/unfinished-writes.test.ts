@@ -10,7 +10,7 @@ import { IncomingPublishes } from '../../../src/mqtt/incoming-publishes.ts'
 import { MQTT_LIMITS } from '../../../src/mqtt/limits.ts'
 import { PublishTopics } from '../../../src/mqtt/publish-topics.ts'
 import type { Accepted, EngineSession } from '../../../src/mqtt/session-engine.ts'
-import { WriteTurn } from '../../../src/mqtt/write-turn.ts'
+import { CountedTurn } from '../../../src/mqtt/traffic.ts'
 import { StoredBus } from '../bus/stored-bus.ts'
 
 const DURABLE = { expiry: 3600 }
@@ -23,7 +23,7 @@ class Written extends Duplex {
 
   constructor() {
     super()
-    this.connection = new Connection(this, MQTT_LIMITS, { now: Date.now }, new WriteTurn())
+    this.connection = new Connection(this, MQTT_LIMITS, { now: Date.now }, new CountedTurn())
     this.connection.start(QUIET)
   }
 

@@ -3,25 +3,13 @@ export interface Flushable {
   flush(): void
 }
 
-/** What went over all MQTT connections since the start: plain numbers, for they rise with every packet. */
-export class Traffic {
-  bytesReceived = 0
-  bytesSent = 0
-  packetsReceived = 0
-  packetsSent = 0
-  publishesReceived = 0
-  publishesSent = 0
-}
-
 /**
  * Gathers what one turn of the event loop makes for each connection, so that it leaves in one system call: that call is
- * what a message costs most. Shared by all connections of a server; it also counts what waits for all of them and what
- * has passed.
+ * what a message costs most. Shared by all connections of a server; it also counts what waits for all of them.
  */
 export class WriteTurn {
-  /** Bytes handed to sockets that their peers have not taken yet. */
+  /** Bytes that wait for readers who have not taken them yet. */
   backlog = 0
-  readonly traffic = new Traffic()
   #dirty: Flushable[] = []
   #scheduled = false
 
