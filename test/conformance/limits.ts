@@ -65,12 +65,15 @@ export const LIMITS: readonly Row[] = [
     says: 'what is too large is as if it had been delivered',
     async check(scene) {
       const limits = { receiveMaximum: 1, maximumPacketSize: 100 }
-      const client = await scene.subscriber(2, { properties: limits })
+      // What need not be kept passes the queue, and what has to be kept does not.
+      const passing = await scene.subscriber(2, { properties: limits })
+      const lasting = scene.lasting()
+      const kept = await scene.subscriber(2, { ...lasting, properties: { ...lasting.properties, ...limits } })
       for (const qos of [0, 1, 2] as const) {
-        await client.publish(`${scene.word}/a`, 'x'.repeat(200), { qos })
-        await client.publish(`${scene.word}/a`, `${qos}`, { qos })
+        await passing.publish(`${scene.word}/a`, 'x'.repeat(200), { qos })
+        await passing.publish(`${scene.word}/a`, `${qos}`, { qos })
       }
-      expect(await client.messages(3)).toEqual(['0', '1', '2'])
+      for (const client of [passing, kept]) expect(await client.messages(3)).toEqual(['0', '1', '2'])
     },
   },
   {

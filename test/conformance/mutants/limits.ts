@@ -25,6 +25,12 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     v5: '3.1.2-25',
   },
   {
+    file: 'mqtt/delivery.ts',
+    from: 'if (head === null) this.#inflight.delete(packetId)',
+    to: 'if (head === null) return true',
+    v5: '3.1.2-25',
+  },
+  {
     file: 'mqtt/connect-terms.ts',
     from: 'properties.topicAliasMaximum ?? 0',
     to: 'properties.topicAliasMaximum ?? 2',
