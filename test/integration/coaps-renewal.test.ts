@@ -1,11 +1,11 @@
 // A device renews the credential of its DTLS session, and is answered in the response.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CODE } from '../../src/coap-wire/codes.ts'
 import { OPTION } from '../../src/coap-wire/options.ts'
-import type { DtlsClientOptions } from '../../src/dtls/client.ts'
 import { FREE_PORTS_WITH_BOTH_COAP, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { CoapDevice, numberIn, told } from '../fixtures/coap-device.ts'
-import { byCertificate, byPsk, type Channel, openChannel } from '../fixtures/coaps-device.ts'
+import { byCertificate, byPsk, type Channel } from '../fixtures/coaps-device.ts'
+import { devicesOverDtls } from '../fixtures/devices-over-dtls.ts'
 import type { Json } from '../fixtures/https-json.ts'
 import { newKeys, requestPem } from '../unit/ca/requests.ts'
 import { fetchRest, sendBlocks } from '../wire/coap-blocks.ts'
@@ -13,22 +13,14 @@ import { fetchRest, sendBlocks } from '../wire/coap-blocks.ts'
 const RENEW = 'ps/$latchkey/credential/renew'
 
 let broker: TestBroker
-const channels: Channel[] = []
 
 beforeAll(async () => {
   broker = await startBroker({ listeners: FREE_PORTS_WITH_BOTH_COAP })
   for (const id of ['t1', 't2', 't3']) await broker.device(id)
 })
-afterEach(async () => {
-  for (const { client } of channels.splice(0)) await client.close()
-})
 afterAll(() => broker?.close())
 
-async function open(credentials: DtlsClientOptions): Promise<Channel> {
-  const channel = await openChannel(broker, credentials)
-  channels.push(channel)
-  return channel
-}
+const { open } = devicesOverDtls(() => broker)
 
 /** Request and answer in blocks where they are long. */
 async function renewed({ client }: Channel, body: object): Promise<Json> {

@@ -1,34 +1,20 @@
 // Sessions that are taken up again by a ticket: what proved them is asked about anew.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CODE } from '../../src/coap-wire/codes.ts'
 import type { DtlsClientOptions } from '../../src/dtls/client.ts'
 import { FREE_PORTS_WITH_COAPS, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { told } from '../fixtures/coap-device.ts'
 import { byCertificate, byPsk, type Channel, openChannel } from '../fixtures/coaps-device.ts'
+import { devicesOverDtls } from '../fixtures/devices-over-dtls.ts'
 
 let broker: TestBroker
-const channels: Channel[] = []
-let devices = 0
 
 beforeAll(async () => {
   broker = await startBroker({ listeners: FREE_PORTS_WITH_COAPS })
 })
-afterEach(async () => {
-  for (const { client } of channels.splice(0)) await client.close()
-})
 afterAll(() => broker?.close())
 
-async function newDevice(): Promise<string> {
-  const id = `t${++devices}`
-  await broker.device(id)
-  return id
-}
-
-async function open(credentials: DtlsClientOptions, saved?: Buffer): Promise<Channel> {
-  const channel = await openChannel(broker, credentials, { saved })
-  channels.push(channel)
-  return channel
-}
+const { open, newDevice } = devicesOverDtls(() => broker)
 
 /** A session that was open, and is over; what is left of it. */
 async function earlier(credentials: DtlsClientOptions, id: string): Promise<Buffer> {
@@ -52,7 +38,7 @@ describe.each(ways)('by %s', (_, by) => {
   test('the session is taken up again, and is the device', async () => {
     const id = await newDevice()
     const credentials = await by(broker, id)
-    const channel = await open(credentials, await earlier(credentials, id))
+    const channel = await open(credentials, { saved: await earlier(credentials, id) })
     expect(channel.session.evidence.resumed).toBe(true)
     expect(told(await state(channel, id))).toBe('2.04')
   })
@@ -63,7 +49,7 @@ describe.each(ways)('by %s', (_, by) => {
     const saved = await earlier(credentials, id)
     const other = await byPsk(broker, await newDevice())
     await broker.api('POST', `/v1/credentials/${other.id}/revoke`, { reason: 'lost' })
-    const channel = await open(credentials, saved)
+    const channel = await open(credentials, { saved })
     expect(channel.session.evidence.resumed).toBe(false)
     expect(told(await state(channel, id))).toBe('2.04')
   })
@@ -73,11 +59,11 @@ describe.each(ways)('by %s', (_, by) => {
     const credentials = await by(broker, id)
     const saved = await earlier(credentials, id)
     await broker.api('POST', `/v1/devices/${id}/suspend`)
-    const suspended = await open(credentials, saved)
+    const suspended = await open(credentials, { saved })
     expect(suspended.session.evidence.resumed).toBe(false)
     expect(await suspended.ended).toMatchObject({ reason: 'peer' })
     await broker.api('POST', `/v1/devices/${id}/resume`)
-    const back = await open(credentials, saved)
+    const back = await open(credentials, { saved })
     expect(back.session.evidence.resumed).toBe(false)
     expect(told(await state(back, id))).toBe('2.04')
   })

@@ -1,35 +1,21 @@
 // CoAP over DTLS on a whole broker: who a session is, and what ends it.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CODE } from '../../src/coap-wire/codes.ts'
 import { OPTION } from '../../src/coap-wire/options.ts'
 import { FREE_PORTS_WITH_COAPS, POLICY, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { numberIn, observeIn, told } from '../fixtures/coap-device.ts'
-import { bareOf, byCertificate, byPsk, type Channel, type DialOptions, openChannel } from '../fixtures/coaps-device.ts'
+import { bareOf, byCertificate, byPsk, type Channel, openChannel } from '../fixtures/coaps-device.ts'
+import { devicesOverDtls } from '../fixtures/devices-over-dtls.ts'
 import type { Json } from '../fixtures/https-json.ts'
 
 let broker: TestBroker
-const channels: Channel[] = []
-let devices = 0
 
 beforeAll(async () => {
   broker = await startBroker({ listeners: FREE_PORTS_WITH_COAPS })
 })
-afterEach(async () => {
-  for (const { client } of channels.splice(0)) await client.close()
-})
 afterAll(() => broker?.close())
 
-async function newDevice(): Promise<string> {
-  const id = `t${++devices}`
-  await broker.device(id)
-  return id
-}
-
-async function open(credentials: Parameters<typeof openChannel>[1], how: DialOptions = {}): Promise<Channel> {
-  const channel = await openChannel(broker, credentials, how)
-  channels.push(channel)
-  return channel
-}
+const { open, newDevice } = devicesOverDtls(() => broker)
 
 const putPolicy = (text: string) => broker.api('PUT', '/v1/policies', { files: [{ path: 'policy.yaml', text }] })
 

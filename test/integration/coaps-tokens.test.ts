@@ -1,34 +1,27 @@
 // JWTs over DTLS: at /authz-info for the channel, at /mqtt/connection for whoever has the session's token.
 import { generateKeyPairSync } from 'node:crypto'
 import { exportJWK } from 'jose'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CODE } from '../../src/coap-wire/codes.ts'
 import type { DtlsClientOptions } from '../../src/dtls/client.ts'
 import { FREE_PORTS_WITH_BOTH_COAP, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { told } from '../fixtures/coap-device.ts'
-import { bareOf, byPsk, type Channel, openChannel } from '../fixtures/coaps-device.ts'
+import { bareOf, byPsk } from '../fixtures/coaps-device.ts'
+import { devicesOverDtls } from '../fixtures/devices-over-dtls.ts'
 import { deviceToken } from '../fixtures/door.ts'
 import { CoapClient } from '../wire/coap-wire.ts'
 
 let broker: TestBroker
 let keys: { t1: DtlsClientOptions; t2: DtlsClientOptions }
-const channels: Channel[] = []
 
 beforeAll(async () => {
   broker = await startBroker({ listeners: FREE_PORTS_WITH_BOTH_COAP })
   for (const id of ['t1', 't2']) await broker.device(id)
   keys = { t1: await byPsk(broker, 't1'), t2: await byPsk(broker, 't2') }
 })
-afterEach(async () => {
-  for (const { client } of channels.splice(0)) await client.close()
-})
 afterAll(() => broker?.close())
 
-async function open(credentials: Parameters<typeof openChannel>[1]): Promise<Channel> {
-  const channel = await openChannel(broker, credentials)
-  channels.push(channel)
-  return channel
-}
+const { open } = devicesOverDtls(() => broker)
 
 /** Signs tokens of this device, each good for so many seconds. */
 async function signerOf(device: string) {
