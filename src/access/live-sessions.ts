@@ -23,6 +23,12 @@ export interface LiveSession {
   accessChanged(principal: Principal): void
 }
 
+/** Something that sessions hang on: its name is kept once for all of them. */
+interface Tie {
+  readonly name: string
+  readonly sessions: Set<LiveSession>
+}
+
 export interface LiveSessionsParts {
   readonly register: Register
   readonly clock: Clock
@@ -34,9 +40,9 @@ export interface LiveSessionsParts {
 /** Who is connected by what, and how they are cut off when that ends. */
 export class LiveSessions {
   readonly #parts: LiveSessionsParts
-  readonly #byId = new Map<string, { readonly session: LiveSession; readonly ties: readonly string[] }>()
+  readonly #byId = new Map<string, { readonly session: LiveSession; readonly ties: readonly Tie[] }>()
   /** Sessions by everything they hang on: owner, credential, issuer, token. */
-  readonly #hanging = new Map<string, Set<LiveSession>>()
+  readonly #hanging = new Map<string, Tie>()
   readonly #ends = new ExpiryQueue<LiveSession>()
   #alarm: { readonly at: number; readonly cancel: () => void } | null = null
 
@@ -98,9 +104,9 @@ export class LiveSessions {
   }
 
   #hang(session: LiveSession, principal: Principal): void {
-    const ties = tiesOf(principal)
+    const ties = tiesOf(principal).map(name => this.#tie(name))
     this.#byId.set(session.id, { session, ties })
-    for (const tie of ties) this.#tied(tie).add(session)
+    for (const tie of ties) tie.sessions.add(session)
     this.#ends.set(session, this.#parts.register.endOf(principal))
     this.#setAlarm()
   }
@@ -116,10 +122,9 @@ export class LiveSessions {
     const held = this.#byId.get(session.id)
     if (held?.session !== session) return
     this.#byId.delete(session.id)
-    for (const tie of held.ties) {
-      const tied = this.#hanging.get(tie)
-      tied?.delete(session)
-      if (tied?.size === 0) this.#hanging.delete(tie)
+    for (const { name, sessions } of held.ties) {
+      sessions.delete(session)
+      if (sessions.size === 0) this.#hanging.delete(name)
     }
     this.#ends.delete(session)
     this.#setAlarm()
@@ -154,14 +159,14 @@ export class LiveSessions {
 
   #touchedBy(change: Exclude<Change, { kind: 'policy' }>): LiveSession[] {
     const tie = tieOf(change)
-    return tie === null ? [] : [...(this.#hanging.get(tie) ?? [])]
+    return tie === null ? [] : [...(this.#hanging.get(tie)?.sessions ?? [])]
   }
 
-  #tied(tie: string): Set<LiveSession> {
-    const known = this.#hanging.get(tie)
+  #tie(name: string): Tie {
+    const known = this.#hanging.get(name)
     if (known) return known
-    const made = new Set<LiveSession>()
-    this.#hanging.set(tie, made)
+    const made = { name, sessions: new Set<LiveSession>() }
+    this.#hanging.set(name, made)
     return made
   }
 

@@ -10,10 +10,11 @@ import { SUITES } from '../dtls/suites.ts'
 import { asFailure, Failure } from '../model/failure.ts'
 import { printable } from '../model/printable.ts'
 import { DtlsCounters } from './dtls-counters.ts'
-import { type CoapTransport, type Endpoint, hasShown, type Shown } from './endpoint.ts'
+import { type CoapTransport, hasShown, type Shown } from './endpoint.ts'
 import { HandshakeLog } from './handshake-log.ts'
 import type { MessageContext } from './message-context.ts'
 import { isRequestMessage } from './rejection.ts'
+import { SecureEndpoint } from './secure-endpoint.ts'
 import { UdpSocket } from './udp-socket.ts'
 import { UnreliablePeer } from './unreliable-peer.ts'
 
@@ -186,9 +187,9 @@ export class DtlsListener {
     const shown = this.#shown(session, this.#claims.get(name))
     this.#claims.delete(name)
     session.releaseEvidence()
-    const endpoint = new SecureEndpoint(`${this.#options.id}-${this.#sessions}`, session, shown, this.#context)
+    const endpoint = new SecureEndpoint(`${this.#options.id}-${this.#sessions}`, session, shown, this.#context.counters)
     // The handshake has proved that it reads where it says it is.
-    const peer = new UnreliablePeer(this.#context, endpoint, name, true, endpoint)
+    const peer = new UnreliablePeer(this.#context, endpoint, name, true, null)
     this.#peers.set(session, peer)
     // One that has shown nothing yet makes room like a stranger, and is forgotten like one when it stays silent.
     this.#context.peers.add(peer, hasShown(shown))

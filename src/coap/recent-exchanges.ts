@@ -73,7 +73,7 @@ export class RecentExchanges {
 
   /** What a duplicate gets from now on. */
   keep(exchange: Exchange, answer: Buffer): void {
-    this.#keep(exchange, answer.latin1Slice())
+    this.#keep(exchange, answer.toString('latin1'))
   }
 
   #keep(exchange: Exchange, answer: string): void {

@@ -42,7 +42,7 @@ export class UnreliablePeer implements Asker, Listed, OutboxLine {
   readonly #context: MessageContext
   readonly #bucket: TokenBucket
   readonly #recent: RecentExchanges
-  readonly #forgotten: () => void
+  readonly #forgotten: (() => void) | null
   /** Most peers only ask. */
   #outbox: Outbox | null = null
   #goneListeners: (() => void)[] | null = null
@@ -52,8 +52,14 @@ export class UnreliablePeer implements Asker, Listed, OutboxLine {
   #bytesIn = 0
   #bytesOut = 0
 
-  /** `forgotten` is called when nobody remembers the peer any more. */
-  constructor(context: MessageContext, endpoint: Endpoint, name: string, proved: boolean, forgotten: () => void) {
+  /** When nobody remembers the peer any more, `forgotten` is called and the endpoint closed. */
+  constructor(
+    context: MessageContext,
+    endpoint: Endpoint,
+    name: string,
+    proved: boolean,
+    forgotten: (() => void) | null,
+  ) {
     this.#context = context
     this.endpoint = endpoint
     this.name = name
@@ -130,7 +136,8 @@ export class UnreliablePeer implements Asker, Listed, OutboxLine {
 
   gone(): void {
     this.#isGone = true
-    this.#forgotten()
+    this.#forgotten?.()
+    this.endpoint.close()
     this.#outbox?.close()
     this.#recent.close()
     const listeners = this.#goneListeners ?? []

@@ -6,7 +6,7 @@ import type { DtlsServerLimits } from './limits.ts'
 import { loadAddon } from './load-addon.ts'
 import { PendingHandshakes } from './pending.ts'
 import { type DtlsServerEvents, type DtlsServerOptions, nativeServerOptions, serverLimits } from './server-options.ts'
-import { DtlsSession, type Peer } from './session.ts'
+import { type DtlsEnd, DtlsSession, type Peer, type SessionEvents, type SessionParts } from './session.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
 const HEADER = 13
@@ -20,6 +20,45 @@ interface Association {
   pendingRandom: string
   /** Milliseconds; of the last payload. */
   heard: number
+}
+
+/** Whom the sessions of a server tell: methods of one object instead of functions of each session. */
+interface Office {
+  send(datagram: Buffer, peer: Peer): void
+  opened(link: Link): void
+  message(payload: Buffer, link: Link): void
+  ended(end: DtlsEnd, link: Link): void
+}
+
+/** A session and where it belongs. */
+class Link implements SessionEvents {
+  readonly key: string
+  readonly association: Association
+  readonly session: DtlsSession
+  readonly #office: Office
+
+  constructor(office: Office, key: string, association: Association, parts: Omit<SessionParts, 'events'>) {
+    this.#office = office
+    this.key = key
+    this.association = association
+    this.session = new DtlsSession({ ...parts, events: this })
+  }
+
+  send(datagram: Buffer): void {
+    this.#office.send(datagram, this.session.peer)
+  }
+
+  opened(): void {
+    this.#office.opened(this)
+  }
+
+  message(payload: Buffer): void {
+    this.#office.message(payload, this)
+  }
+
+  ended(end: DtlsEnd): void {
+    this.#office.ended(end, this)
+  }
 }
 
 /** Counted since the start. */
@@ -45,6 +84,15 @@ export class DtlsServer {
   readonly #now: () => number
   readonly #context: NativeContext
   readonly #pending: PendingHandshakes
+  readonly #office: Office = {
+    send: (datagram, peer) => this.#events.send(datagram, peer),
+    opened: link => this.#opened(link),
+    message: (payload, { key, association, session }) => {
+      this.#heard(key, association)
+      this.#events.message(payload, session)
+    },
+    ended: (end, link) => this.#ended(end, link),
+  }
   /** By address and port; those heard last stand last. */
   readonly #associations = new Map<string, Association>()
   #cancelRotation: () => void
@@ -162,29 +210,12 @@ export class DtlsServer {
       pendingRandom: '',
       heard: this.#now(),
     }
-    const session: DtlsSession = new DtlsSession({
+    const { handshakeTimeout } = this.#limits
+    const { session } = new Link(this.#office, key, association, {
       native,
       peer,
       timers: this.#timers,
-      handshakeTimeout: this.#limits.handshakeTimeout,
-      events: {
-        send: datagram => this.#events.send(datagram, peer),
-        opened: () => this.#opened(session, association),
-        message: payload => {
-          this.#heard(key, association)
-          this.#events.message(payload, session)
-        },
-        ended: end => {
-          if (association.pending === session) association.pending = undefined
-          if (association.active === session) association.active = undefined
-          const isGone = association.pending === undefined && association.active === undefined
-          if (isGone && this.#associations.get(key) === association) this.#associations.delete(key)
-          if (!end.inHandshake) return this.#events.closed(session, end)
-          this.#pending.end(peer.address)
-          this.statistics.failed += 1
-          this.#events.failed(end, peer)
-        },
-      },
+      handshakeTimeout,
     })
     association.pending = session
     association.pendingRandom = random
@@ -193,7 +224,7 @@ export class DtlsServer {
     session.begin()
   }
 
-  #opened(session: DtlsSession, association: Association): void {
+  #opened({ session, association }: Link): void {
     this.#pending.end(session.peer.address)
     this.statistics.opened += 1
     if (session.evidence.resumed) this.statistics.resumed += 1
@@ -204,6 +235,18 @@ export class DtlsServer {
     association.heard = this.#now()
     before?.end('replaced')
     this.#events.opened(session)
+  }
+
+  #ended(end: DtlsEnd, { session, association, key }: Link): void {
+    if (association.pending === session) association.pending = undefined
+    if (association.active === session) association.active = undefined
+    const isGone = association.pending === undefined && association.active === undefined
+    if (isGone && this.#associations.get(key) === association) this.#associations.delete(key)
+    if (end.inHandshake) {
+      this.#pending.end(session.peer.address)
+      this.statistics.failed += 1
+      this.#events.failed(end, session.peer)
+    } else this.#events.closed(session, end)
   }
 
   /** Moves it behind the others, at most once in a while: the order need not be finer than `evictAfter` asks. */

@@ -79,10 +79,15 @@ export class DtlsSession {
     return this.#state === 'open'
   }
 
-  /** What the peer has proved. Throws before the session is open. */
+  /** What the peer has proved. Throws before the session is open, and after `releaseEvidence`. */
   get evidence(): DtlsEvidence {
-    if (this.#evidence === undefined) throw new Error('the DTLS session is not open: nothing is proved yet')
+    if (this.#evidence === undefined) throw new Error('the DTLS session is not open, or its evidence was released')
     return this.#evidence
+  }
+
+  /** Whoever needs of the evidence no more than they have: certificates are a good part of what a session takes. */
+  releaseEvidence(): void {
+    this.#evidence = undefined
   }
 
   /** Octets that `send` takes: what one record and so one datagram may carry. 0 before the session is open. */
