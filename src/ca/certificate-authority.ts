@@ -13,7 +13,6 @@ import { Conflict, type Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
 import { authorise, type IssueOrder } from './authorise.ts'
 import { toPem } from './pem.ts'
-import { writePkcs12 } from './pkcs12.ts'
 import type { Profiles } from './profiles.ts'
 import { REQUEST_LIMITS, type RequestLimits, readRequest } from './request.ts'
 import { checkRequest } from './request-checks.ts'
@@ -155,6 +154,7 @@ export class CertificateAuthority {
     const certificate = await signCertificate(plan, this.#issuing)
     const key = privateKey.export({ type: 'pkcs8', format: 'der' })
     const { random } = this.#options
+    const { writePkcs12 } = await import('./pkcs12.ts') // late: node-forge is large, and hardly anybody asks for a bundle
     // before it is recorded: a bundle that cannot be written must not leave a credential that nobody holds
     const pkcs12 = await writePkcs12(
       {
