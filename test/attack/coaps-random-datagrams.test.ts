@@ -1,7 +1,5 @@
 // Random and mutated datagrams on coaps: DTLS that is none, from strangers, and CoAP that is none, inside of sessions. The
 // broker lives, the sessions and observations that are open go on, and its memory stays bounded.
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +15,8 @@ import { openChannel } from '../fixtures/coaps-device.ts'
 import { udp } from '../fixtures/datagram-network.ts'
 import { mutated } from '../fixtures/dtls-datagrams.ts'
 import { generator } from '../fixtures/fuzz.ts'
+import { NO_RATE_OF_ATTEMPTS, NO_RATE_OF_REQUESTS } from '../fixtures/fuzzed-broker.ts'
+import { strangersSocket } from '../fixtures/strangers-socket.ts'
 import type { CoapClient } from '../wire/coap-wire.ts'
 
 const DATAGRAMS = Number(process.env.LATCHKEY_FUZZ_PACKETS ?? 100_000)
@@ -32,15 +32,13 @@ const credentials: DtlsClientOptions[] = []
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'latchkey-fuzz-'))
-  const many = 100_000_000
   broker = await startBrokerProcess(folder, {
     listeners: FREE_PORTS_WITH_COAPS,
     log: { level: 'error' },
     durability: 'write',
-    // what is refused for its rate or number alone would never meet what is surveyed
     limits: {
-      authentication: { addressBurst: many, addressPerMinute: many },
-      coap: { requestBurst: many, requestsPerSecond: many },
+      authentication: NO_RATE_OF_ATTEMPTS,
+      coap: NO_RATE_OF_REQUESTS,
       dtls: { pendingPerAddress: 1_000, handshakeTimeout: 2_000 },
     },
   })
@@ -135,12 +133,4 @@ async function recorded(): Promise<Buffer[]> {
     socket.close()
   }
   return sent
-}
-
-async function strangersSocket(): Promise<Socket> {
-  const socket = createSocket('udp4')
-  socket.on('message', () => {})
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  return socket
 }

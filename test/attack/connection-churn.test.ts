@@ -11,6 +11,7 @@ import { silentMeter } from '../../src/model/meter.ts'
 import { LevelStore } from '../../src/store/level-store.ts'
 import { type BrokerProcess, startBrokerProcess } from '../fixtures/broker-process.ts'
 import { generator } from '../fixtures/fuzz.ts'
+import { NO_RATE_OF_ATTEMPTS } from '../fixtures/fuzzed-broker.ts'
 import { MqttWire } from '../wire/mqtt-wire.ts'
 
 const CYCLES = Number(process.env.LATCHKEY_CHURN_CYCLES ?? 24_000)
@@ -45,7 +46,6 @@ const secrets: string[] = []
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'latchkey-churn-'))
-  const without = { addressBurst: 100_000_000, addressPerMinute: 100_000_000 }
   broker = await startBrokerProcess(
     folder,
     {
@@ -65,7 +65,7 @@ beforeAll(async () => {
         cachedRoutes: 100,
         connectRate: 0,
         connectRatePerAddress: 0,
-        authentication: { ...without, claimBurst: 100_000_000, claimPerMinute: 100_000_000 },
+        authentication: NO_RATE_OF_ATTEMPTS,
       },
     },
     { collects: true },

@@ -13,6 +13,7 @@ import WebSocket, { createWebSocketStream } from 'ws'
 import { FAILURES } from '../../src/model/failure.ts'
 import { type BrokerProcess, startBrokerProcess } from '../fixtures/broker-process.ts'
 import { connectPackets, corpus, generator, spoil } from '../fixtures/fuzz.ts'
+import { NO_RATE_OF_ATTEMPTS, POLICY } from '../fixtures/fuzzed-broker.ts'
 
 const PACKETS = Number(process.env.LATCHKEY_FUZZ_PACKETS ?? 100_000)
 const SEED = Number(process.env.LATCHKEY_FUZZ_SEED ?? 20_261_123)
@@ -27,13 +28,6 @@ const PINGREQ = Buffer.from([0xc0, 0])
 const PARALLEL = 24
 /** Connections between two looks at the broker's memory. */
 const LOOK_EVERY = 64
-
-const POLICY = `
-version: 1
-roles:
-  own: { permit: [ { id: own, allow: "device/\${device.id}/#" }, { id: home, allow: "home/+/temperature" } ] }
-assign: [ { type: sensor, roles: [own] } ]
-`
 
 interface Identity {
   readonly id: string
@@ -56,12 +50,7 @@ describe(`${PACKETS} bad packets a listener, seed ${SEED}`, () => {
       limits: {
         connectRate: 0,
         connectRatePerAddress: 0,
-        authentication: {
-          addressBurst: 100_000_000,
-          addressPerMinute: 100_000_000,
-          claimBurst: 100_000_000,
-          claimPerMinute: 100_000_000,
-        },
+        authentication: NO_RATE_OF_ATTEMPTS,
       },
     })
     await broker.api('PUT', '/v1/policies', { files: [{ path: 'policy.yaml', text: POLICY }] })

@@ -1,6 +1,4 @@
 // Who sends random and spoiled messages to the CoAP listeners of a broker: strangers, and devices with a session of their own.
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
 import { codeClass, codeText } from '../../src/coap-wire/codes.ts'
 import { encodeFrame, encodeWebSocketFrame } from '../../src/coap-wire/frame.ts'
 import { TYPE } from '../../src/coap-wire/message.ts'
@@ -11,6 +9,7 @@ import { datagram } from '../fixtures/coap-fuzz.ts'
 import { logIn, openStream, type StreamName } from '../fixtures/coap-stream-device.ts'
 import { openChannel } from '../fixtures/coaps-device.ts'
 import { mutated } from '../fixtures/dtls-datagrams.ts'
+import { strangersSocket } from '../fixtures/strangers-socket.ts'
 import type { CoapStreamClient } from './coap-stream-client.ts'
 import { CoapClient } from './coap-wire.ts'
 import { loggedIn, type Served, type Witness } from './coap-witnesses.ts'
@@ -174,12 +173,4 @@ async function answered(client: CoapStreamClient, token: Buffer): Promise<'pong'
   } finally {
     clearTimeout(silence)
   }
-}
-
-async function strangersSocket(): Promise<Socket> {
-  const socket = createSocket('udp4')
-  socket.on('message', () => {})
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  return socket
 }
