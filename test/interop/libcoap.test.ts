@@ -6,22 +6,19 @@ import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FREE_PORTS_WITH_COAP, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { connectDevice } from '../fixtures/clients.ts'
-import { has, run, start } from '../fixtures/programs.ts'
+import { hasLibcoap, said } from '../fixtures/libcoap-client.ts'
+import { run, start } from '../fixtures/programs.ts'
 
 const CLIENT = 'coap-client-notls'
-const available = has(CLIENT, 'libcoap3-bin')
 
-describe.skipIf(!available)('coap-client', () => {
+describe.skipIf(!hasLibcoap(CLIENT))('coap-client', () => {
   let broker: TestBroker
   let session = ''
   let secret = ''
 
   const uri = (path: string, query = session) => `coap://127.0.0.1:${broker.port('coap')}/${path}?${query}`
-  /** What it prints, and on failure the code: `4.03 Not authorized.` */
-  const coap = async (method: string, path: string, ...more: string[]) => {
-    const { stdout, stderr } = await run(CLIENT, ['-B', '15', '-m', method, ...more, uri(path)])
-    return `${stdout}${stderr}`.trim()
-  }
+  const coap = async (method: string, path: string, ...more: string[]) =>
+    said(await run(CLIENT, ['-B', '15', '-m', method, ...more, uri(path)]))
 
   beforeAll(async () => {
     broker = await startBroker({ listeners: FREE_PORTS_WITH_COAP })
@@ -114,7 +111,7 @@ describe.skipIf(!available)('coap-client', () => {
   test('what is denied is 4.03, who is unknown 4.01, and neither learns why', async () => {
     expect(await coap('put', 'ps/home/attic/temperature', '-e', '21')).toMatch(/^4\.03/)
     const stranger = await run(CLIENT, ['-B', '15', uri('ps/device/t1/state', 'clientid=t1&token=wrong')])
-    expect(`${stranger.stdout}${stranger.stderr}`.trim()).toMatch(/^4\.01/)
+    expect(said(stranger)).toMatch(/^4\.01/)
   })
 
   test('discovery lists what this device may read and nothing else', async () => {
