@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
-import { Failure } from './model/failure.ts'
+import { listenerFailed } from './model/listener-failed.ts'
 
 /**
  * A port that is bound before the server behind it can be built: the token issuer and the CRL's address hold its number.
@@ -27,11 +27,7 @@ export class ReservedPort {
         holder.listen({ host, port }, resolve)
       })
     } catch (error) {
-      const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-      const advice = taken ? 'the port is taken; free it, or choose another (0 = any)' : String(error)
-      throw new Failure('listener-failed', `listener ${name} could not be opened on ${host}:${port}: ${advice}`, {
-        cause: error,
-      })
+      throw listenerFailed({ name, host, port }, error)
     }
     const address = holder.address()
     return new ReservedPort(host, typeof address === 'object' && address ? address.port : port, holder)

@@ -1,6 +1,7 @@
 // One UDP socket: datagrams in, datagrams out, and a bound on what waits for the network. Knows nothing of what they hold.
 import { lookup } from 'node:dns/promises'
-import { asFailure, Failure } from '../model/failure.ts'
+import { Failure } from '../model/failure.ts'
+import { listenerFailed } from '../model/listener-failed.ts'
 import type { Log } from '../model/log.ts'
 import { BatchingCarrier } from './batching-carrier.ts'
 import { DgramCarrier } from './dgram-carrier.ts'
@@ -45,7 +46,7 @@ export class UdpSocket {
 
   /** Throws `listener-failed`. Joins no multicast group. Datagrams go in batches where there is an addon for that. */
   static async open(options: UdpSocketOptions, addon: UdpAddon | null = udpAddon()): Promise<UdpSocket> {
-    const { name, host, port, receiveBufferBytes, sendQueueBytes, dropped } = options
+    const { host, port, receiveBufferBytes, sendQueueBytes, dropped } = options
     const inbox: Inbox = { listener: () => {} }
     try {
       const { address, family } = await lookup(host)
@@ -62,13 +63,10 @@ export class UdpSocket {
         dropped,
       }
       const carrier = addon === null ? await DgramCarrier.open(terms) : new BatchingCarrier(addon, terms)
-      options.log.debug({ listener: name, batches: addon !== null }, 'UDP socket opened')
+      options.log.debug({ listener: options.name, batches: addon !== null }, 'UDP socket opened')
       return new UdpSocket(host, carrier, inbox)
     } catch (error) {
-      const cause = reason(error)
-      throw new Failure('listener-failed', `listener ${name} could not be opened on ${host}:${port}: ${cause}`, {
-        cause: error,
-      })
+      throw listenerFailed(options, error)
     }
   }
 
@@ -96,12 +94,4 @@ interface Inbox {
 const isMulticast = (address: string): boolean => {
   const [first = ''] = address.split('.', 1)
   return address.toLowerCase().startsWith('ff') || (Number(first) >= 224 && Number(first) <= 239)
-}
-
-const reason = (error: unknown) => {
-  const { code } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return 'the port is taken; free it, or choose another (0 = any)'
-  if (code === 'EACCES') return 'this user may not open that port; choose one above 1023'
-  if (code === 'EADDRNOTAVAIL') return 'this machine does not have that address'
-  return asFailure(error).message
 }

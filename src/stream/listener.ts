@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { peerAddress } from '../auth/peer-address.ts'
 import type { Random } from '../model/clock.ts'
-import { asFailure, Failure } from '../model/failure.ts'
+import { listenerFailed } from '../model/listener-failed.ts'
 import type { Log } from '../model/log.ts'
 import type { Meter } from '../model/meter.ts'
 import type { Transport } from '../model/transport.ts'
@@ -64,24 +64,13 @@ export interface Listener {
 
 /** Opens a port. Throws `listener-failed` when it is taken or what TLS needs is malformed. */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
-  const { name, host, port } = options
   const front = new Front(options)
   try {
     await front.listen()
   } catch (error) {
-    throw new Failure('listener-failed', `listener ${name} could not be opened on ${host}:${port}: ${reason(error)}`, {
-      cause: error,
-    })
+    throw listenerFailed(options, error)
   }
   return front
-}
-
-const reason = (error: unknown) => {
-  const { code } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return 'the port is taken; free it, or choose another (0 = any)'
-  if (code === 'EACCES') return 'this user may not open that port; choose one above 1023'
-  if (code === 'EADDRNOTAVAIL') return 'this machine does not have that address'
-  return asFailure(error).message
 }
 
 /** Accepts, counts, and leads each connection through TLS, then WebSocket, to `onPeer`. */
