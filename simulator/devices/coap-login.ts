@@ -3,18 +3,11 @@ import { CoapExchange, type CoapRequest, type CoapResponse } from './coap-exchan
 import { CoapLink, type CoapTerms, isSuccess } from './coap-link.ts'
 import { type DatagramSocket, openUdp } from './datagram-socket.ts'
 import { DtlsSocket } from './dtls-socket.ts'
-import { type Endpoint, LinkClosed, type LinkListener, type Login, LoginRefused, reachable } from './link.ts'
+import { LinkClosed, type LinkParts, type Login, LoginRefused, reachable } from './link.ts'
 import { OscoreSocket } from './oscore-socket.ts'
 
-export interface CoapLoginParts {
+export interface CoapLoginParts extends LinkParts {
   readonly protocol: 'coap' | 'coaps'
-  readonly endpoint: Endpoint
-  /** Root certificate, PEM. */
-  readonly ca: string
-  readonly clientId: string
-  readonly login: Login
-  readonly listener: LinkListener
-  readonly signal: AbortSignal
 }
 
 /** Milliseconds for the answer to a login: short, because it is tried again with whatever address the broker has then. */

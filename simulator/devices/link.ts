@@ -32,6 +32,19 @@ export interface LinkListener {
   closed(reason: string): void
 }
 
+/** What opening a link takes, whatever is spoken on it. */
+export interface LinkParts {
+  readonly endpoint: Endpoint
+  /** Root certificate, PEM. */
+  readonly ca: string
+  /** Of the device or client; also its user name. */
+  readonly clientId: string
+  readonly login: Login
+  readonly listener: LinkListener
+  /** Ends the attempt. */
+  readonly signal: AbortSignal
+}
+
 export interface Link {
   /** Rejects when the link closes before the answer. With QoS 0 it resolves when sent. */
   publish(message: Outgoing): Promise<Outcome>

@@ -3,11 +3,10 @@ import type { ConnectionOptions } from 'node:tls'
 import { connect, type IClientOptions, type MqttClient } from 'mqtt'
 import { mimeOf } from '../../src/coap-wire/content-formats.ts'
 import {
-  type Endpoint,
   type Link,
   LinkClosed,
   type LinkListener,
-  type Login,
+  type LinkParts,
   LoginRefused,
   type Outcome,
   type Outgoing,
@@ -16,18 +15,10 @@ import {
 
 export type MqttProtocol = 'mqtt' | 'mqtts' | 'ws' | 'wss'
 
-export interface MqttLinkParts {
+export interface MqttLinkParts extends LinkParts {
   readonly protocol: MqttProtocol
-  readonly endpoint: Endpoint
-  /** Root certificate, PEM. */
-  readonly ca: string
-  /** Of the device or client; also its user name. */
-  readonly clientId: string
-  readonly login: Login
   /** Seconds that the broker keeps subscriptions and messages while the device is away; 0: a visit, nothing is kept. */
   readonly sessionExpiry: number
-  readonly listener: LinkListener
-  readonly signal: AbortSignal
 }
 
 /** Milliseconds until the CONNACK. */
