@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { silentLog } from '../../src/model/log.ts'
 import { silentMeter } from '../../src/model/meter.ts'
 import { LevelStore } from '../../src/store/level-store.ts'
+import { FREE_PORTS } from '../fixtures/broker.ts'
 import { type BrokerProcess, startBrokerProcess } from '../fixtures/broker-process.ts'
 import { generator } from '../fixtures/fuzz.ts'
 import { NO_RATE_OF_ATTEMPTS } from '../fixtures/fuzzed-broker.ts'
@@ -51,15 +52,7 @@ beforeAll(async () => {
     {
       log: { level: 'error' },
       durability: 'write',
-      listeners: {
-        mqtt: { port: 0 },
-        mqtts: { host: '127.0.0.1', port: 0 },
-        ws: false,
-        wss: false,
-        https: { port: 0 },
-        coaps: false,
-        'coaps+tcp': false,
-      },
+      listeners: { ...FREE_PORTS, ws: false, wss: false },
       // Caches are to be full from early on.
       limits: {
         cachedRoutes: 100,

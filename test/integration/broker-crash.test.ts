@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { expect, test } from 'vitest'
+import { FREE_PORTS_OF_MQTT } from '../fixtures/broker.ts'
 import { type BrokerProcess, startBrokerProcess } from '../fixtures/broker-process.ts'
 
 const POLICY = `
@@ -140,15 +141,7 @@ test(`killed at ${ROUNDS} different store writes, before and after each`, async 
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-crash-'))
   const configuration = {
     log: { level: 'error' },
-    listeners: {
-      mqtt: { port: 0 },
-      mqtts: false,
-      ws: false,
-      wss: false,
-      https: { port: 0 },
-      coaps: false,
-      'coaps+tcp': false,
-    },
+    listeners: FREE_PORTS_OF_MQTT,
   } as const
   let died = 0
   let acknowledged = 0
@@ -166,18 +159,17 @@ test(`killed at ${ROUNDS} different store writes, before and after each`, async 
       ).catch(() => null)
       if (first === null) died++
       else {
-        const gone = new Promise<void>(resolve => first.process.once('close', () => resolve()))
         // A client whose broker died may wait for ever; the death itself ends the work.
         const worked = await Promise.race([
           work(first, done).then(
             () => true,
             () => false,
           ),
-          gone.then(() => false),
+          first.ended.then(() => false),
         ])
         if (worked) await first.stop('SIGKILL')
         else died++
-        await gone
+        await first.ended
       }
       const second = await startBrokerProcess(folder, { ...configuration, data })
       try {

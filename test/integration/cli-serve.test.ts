@@ -4,19 +4,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { FREE_PORT_OF_API, FREE_PORTS_OF_MQTT } from '../fixtures/broker.ts'
 import { startBrokerProcess } from '../fixtures/broker-process.ts'
 import { latchkey } from '../unit/cli/run-command.ts'
 
 const PROGRAM = resolve(import.meta.dirname, '../../dist/src/cli/main.js')
-const NO_LISTENERS = {
-  mqtt: false,
-  mqtts: false,
-  ws: false,
-  wss: false,
-  https: { port: 0 },
-  coaps: false,
-  'coaps+tcp': false,
-}
 
 let folder: string
 let data: string
@@ -59,7 +51,7 @@ const stopWhen = (text: string) => (stdout: string, kill: (signal: NodeJS.Signal
 }
 
 test('--json: one line on stdout with the listeners that are on; SIGTERM is exit code 0', async () => {
-  const config = await configured({ listeners: { ...NO_LISTENERS, mqtt: { port: 0 } } })
+  const config = await configured({ listeners: FREE_PORTS_OF_MQTT })
   const { code, stdout, stderr } = await run(['serve', '--config', config, '--data', data, '--json'], stopWhen('\n'))
   expect(code).toBe(0)
   const lines = stdout.split('\n')
@@ -75,7 +67,7 @@ test('--json: one line on stdout with the listeners that are on; SIGTERM is exit
 })
 
 test('signals in quick succession, as Ctrl-C below npm sends them, are one: it tidies up', async () => {
-  const config = await configured({ listeners: NO_LISTENERS })
+  const config = await configured({ listeners: FREE_PORT_OF_API })
   // One that comes when the process is all but gone may still count as its end: that is no matter.
   await run(['serve', '--config', config, '--data', data], (stdout, kill) => {
     if (stdout.includes('Ctrl-C')) for (let i = 0; i < 3000; i++) kill('SIGINT')
@@ -84,7 +76,7 @@ test('signals in quick succession, as Ctrl-C below npm sends them, are one: it t
 })
 
 test('for people: the ports, and what to do next', async () => {
-  const config = await configured({ listeners: NO_LISTENERS })
+  const config = await configured({ listeners: FREE_PORT_OF_API })
   const { code, stdout } = await run(['serve', '--config', config, '--data', data], stopWhen('Ctrl-C'))
   expect(code).toBe(0)
   expect(stdout).toMatch(/https {2}127\.0\.0\.1:\d+/)
@@ -103,7 +95,7 @@ test('while it runs, operator.json is for its user alone; afterwards it is gone'
 
 test('a second broker on the same data directory is refused, and the first goes on', async () => {
   const broker = await startBrokerProcess(folder)
-  const config = await configured({ listeners: NO_LISTENERS })
+  const config = await configured({ listeners: FREE_PORT_OF_API })
   const second = await run(['serve', '--config', config, '--data', data])
   expect(second).toMatchObject({ code: 1, stdout: '' })
   expect(second.stderr).toContain(`is open in process ${broker.pid}`)
@@ -146,7 +138,7 @@ const INFO = 30
 const NO_ADDON = { LATCHKEY_DTLS_ADDON: '/nowhere/dtls.node' }
 
 test('without the DTLS addon a coaps that nobody asked for is left out, and that is said once', async () => {
-  const { coaps: _, ...listeners } = NO_LISTENERS
+  const { coaps: _, ...listeners } = FREE_PORT_OF_API
   const config = await configured({ listeners })
   const args = ['serve', '--config', config, '--data', data, '--json']
   const { code, stdout, stderr } = await run(args, stopWhen('\n'), NO_ADDON)
@@ -163,7 +155,7 @@ test('without the DTLS addon a coaps that nobody asked for is left out, and that
 })
 
 test('one that the configuration names fails the start, with what to do', async () => {
-  const config = await configured({ listeners: { ...NO_LISTENERS, coaps: { host: '127.0.0.1', port: 0 } } })
+  const config = await configured({ listeners: { ...FREE_PORT_OF_API, coaps: { host: '127.0.0.1', port: 0 } } })
   const args = ['serve', '--config', config, '--data', data, '--json']
   const { code, stdout, stderr } = await run(args, undefined, NO_ADDON)
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
@@ -175,7 +167,7 @@ test('one that the configuration names fails the start, with what to do', async 
 test('a folder that holds something else is left alone', async () => {
   await mkdir(data)
   await writeFile(join(data, 'thesis.txt'), 'precious')
-  const config = await configured({ listeners: NO_LISTENERS })
+  const config = await configured({ listeners: FREE_PORT_OF_API })
   const { code, stderr } = await run(['serve', '--config', config, '--data', data])
   expect(code).toBe(1)
   expect(stderr).toContain('thesis.txt')

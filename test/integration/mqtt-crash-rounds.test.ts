@@ -3,11 +3,11 @@
 // keep the order.
 //   LATCHKEY_CRASH_ROUNDS=500 LATCHKEY_TEST_SEED=1 npm test -- test/integration/mqtt-crash-rounds.test.ts
 import { randomInt } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { FREE_PORTS_OF_MQTT } from '../fixtures/broker.ts'
 import { type BrokerProcess, startBrokerProcess } from '../fixtures/broker-process.ts'
 import { generator } from '../fixtures/fuzz.ts'
 import { LastingReceiver } from '../wire/lasting-receiver.ts'
@@ -20,15 +20,7 @@ const SEED = Number(process.env.LATCHKEY_TEST_SEED ?? randomInt(2 ** 31))
 
 const CONFIGURATION = {
   auth: { anonymous: { role: 'tester' } },
-  listeners: {
-    mqtt: { port: 0 },
-    mqtts: false,
-    ws: false,
-    wss: false,
-    https: { port: 0 },
-    coaps: false,
-    'coaps+tcp': false,
-  },
+  listeners: FREE_PORTS_OF_MQTT,
   log: { level: 'error' },
 } as const
 
@@ -179,7 +171,7 @@ async function round(point: Point): Promise<void> {
     deathsAtStart++
     return
   }
-  const died = once(broker.process, 'close').then(() => true)
+  const died = broker.ended.then(() => true)
   const working = load(point.kind === 'rest').catch(error => {
     // The broker has died, or is about to: then it is no fault that a connection broke.
     if (!/connection was closed/.test(String(error))) throw error

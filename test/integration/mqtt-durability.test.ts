@@ -3,21 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { startBroker, type TestBroker } from '../fixtures/broker.ts'
+import { FREE_PORTS_OF_MQTT, startBroker, type TestBroker } from '../fixtures/broker.ts'
 import { TESTER } from '../wire/mqtt-broker.ts'
 import { MqttWire, type Version } from '../wire/mqtt-wire.ts'
 
 const CONFIGURATION = {
   auth: { anonymous: { role: 'tester' } },
-  listeners: {
-    mqtt: { port: 0 },
-    mqtts: false,
-    ws: false,
-    wss: false,
-    https: { port: 0 },
-    coaps: false,
-    'coaps+tcp': false,
-  },
+  listeners: FREE_PORTS_OF_MQTT,
   log: { level: 'error' },
   limits: { receiveMaximum: 1000 },
 } as const

@@ -3,21 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { FREE_PORTS_OF_MQTT } from '../fixtures/broker.ts'
 import { type BrokerProcess, startBrokerProcess } from '../fixtures/broker-process.ts'
 import { TESTER } from '../wire/mqtt-broker.ts'
 import { MqttWire, type Version } from '../wire/mqtt-wire.ts'
 
 const CONFIGURATION = {
   auth: { anonymous: { role: 'tester' } },
-  listeners: {
-    mqtt: { port: 0 },
-    mqtts: false,
-    ws: false,
-    wss: false,
-    https: { port: 0 },
-    coaps: false,
-    'coaps+tcp': false,
-  },
+  listeners: FREE_PORTS_OF_MQTT,
   log: { level: 'error' },
 } as const
 
