@@ -208,7 +208,10 @@ describe.each(KINDS)('%s', kind => {
     await expect(open({ host: '224.0.1.187' })).rejects.toMatchObject({ code: 'listener-failed' })
   })
 
-  test.runIf(kind === 'the addon')('bound to all addresses, it answers from the one that was asked', async () => {
+  // What node:dgram does not do.
+  if (kind !== 'the addon') return
+
+  test('bound to all addresses, it answers from the one that was asked', async () => {
     const socket = await open({ host: '0.0.0.0' })
     socket.onMessage((bytes, from) => socket.send(bytes, from))
     // Connected, a client hears nobody but whom it has asked.
@@ -218,7 +221,7 @@ describe.each(KINDS)('%s', kind => {
     expect(String((await once(client, 'message'))[0])).toBe('hello')
   })
 
-  test.runIf(kind === 'the addon')('a datagram that could never wait is dropped and told', async () => {
+  test('a datagram that could never wait is dropped and told', async () => {
     const socket = await open({ sendQueueBytes: 1000 })
     const client = await clientOf('udp4')
     const from = await introduced(socket, client)
