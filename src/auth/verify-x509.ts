@@ -25,9 +25,9 @@ const DEVICE_URI = 'URI:urn:latchkey:device:'
 
 /**
  * The credential of a device certificate. The private key behind it was proved by TLS, now or in the session that is
- * resumed; everything else is judged here, and afresh each time but for signatures that were verified. In this order: form, chain, validity, purpose, name,
- * registry. Throws `certificate-invalid`, `certificate-untrusted`, `certificate-unknown`, `credential-expired`,
- * `credential-not-active` or `credential-revoked`.
+ * resumed; everything else is judged here, and afresh each time, but for signatures that were found good before. In this
+ * order: form, chain, validity, purpose, name, registry. Throws `certificate-invalid`, `certificate-untrusted`,
+ * `certificate-unknown`, `credential-expired`, `credential-not-active` or `credential-revoked`.
  */
 export async function verifyCertificate(
   der: Buffer,

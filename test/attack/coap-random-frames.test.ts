@@ -1,6 +1,6 @@
-// Random and mutated frames on each CoAP listener of RFC 8323 (100 000 with LATCHKEY_FUZZ_PACKETS, fewer in CI), half of them on connections with a session and an
-// observation: the broker lives, answers by the failure table, tells nothing, and its memory stays bounded; and somebody
-// who was connected before is still served after it.
+// Random and mutated frames on each CoAP listener of RFC 8323 (100 000 with LATCHKEY_FUZZ_PACKETS, fewer in CI), half of them
+// on connections with a session and an observation: the broker lives, answers by the failure table, tells nothing, and its
+// memory stays bounded; and somebody who was connected before is still served after it.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
